@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Running out of memory is an error like any other here, not an exit. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "stream.h"
+
+static const char first_line[] = "defrag-trace 1";
+
+enum { SHOWN_MAX = 32, PATH_SHOWN_MAX = 512 };
+
+_Static_assert(sizeof(struct trace_op) == 16, "a trace of a million operations is replayed hundreds of times");
+
+/* --- Objects ------------------------------------------------------------ */
+
+enum object_state { LIVE, LOCKED, FREED };
+
+/* Freed objects are kept, since their IDs must not come back. */
+struct object {
+    uint64_t id;
+    uint64_t size;
+    uint32_t index;
+    uint32_t line; /* of the operation that brought it into its state */
+    enum object_state state;
+    UT_hash_handle hh;
+};
+
+struct trace_reader {
+    stream_in *in;
+    char *path;
+    uint32_t line;
+    struct object *objects;
+    struct trace_comment *comments;
+    size_t comment_count;
+    struct trace_summary summary;
+    struct trace_op first;         /* read by trace_open() */
+    int first_result;              /* of reading it; given out once */
+    bool first_given;
+};
+
+/* --- Errors ------------------------------------------------------------- */
+
+static const char *path_shown(const char *path)
+{
+    size_t length = strlen(path);
+    return length <= PATH_SHOWN_MAX ? path : path + length - PATH_SHOWN_MAX;
+}
+
+/* Always returns -1. */
+__attribute__((format(printf, 4, 5)))
+static int fail_at(const char *path, uint32_t line, struct trace_error *error, const char *format, ...)
+{
+    int used;
+    if (line > 0) {
+        used = snprintf(error->text, sizeof error->text, "%s:%" PRIu32 ": ", path_shown(path), line);
+    } else {
+        used = snprintf(error->text, sizeof error->text, "%s: ", path_shown(path));
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+#define FAIL(reader, error, ...) fail_at((reader)->path, (reader)->line, error, __VA_ARGS__)
+
+struct shown {
+    char text[SHOWN_MAX + 4];
+};
+
+/* What is quoted in a message: printable and short, whatever the file holds. */
+static struct shown show(const char *text)
+{
+    struct shown out;
+    size_t length = strnlen(text, SHOWN_MAX);
+    for (size_t i = 0; i < length; i++) {
+        out.text[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+    }
+    strcpy(out.text + length, text[length] ? "..." : "");
+    return out;
+}
+
+/* --- Numbers ------------------------------------------------------------ */
+
+/*
+ * Takes ` NUMBER` off the front of `*at`. Returns 0, or -1 with `error` filled;
+ * `name` is what the number stands for.
+ */
+static int take_number(const trace_reader *reader, const char **at, const char *name, uint64_t limit,
+                       uint64_t *out, struct trace_error *error)
+{
+    const char *text = *at;
+    if (*text == '\0') {
+        return FAIL(reader, error, "%s is missing", name);
+    }
+    if (*text != ' ' || !isdigit((unsigned char)text[1])) {
+        return FAIL(reader, error, "%s is not a decimal number after one blank: '%s'", name, show(text).text);
+    }
+    uint64_t value = 0;
+    for (text++; isdigit((unsigned char)*text); text++) {
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (value > (limit - digit) / 10) {
+            return FAIL(reader, error, "%s is too large, the limit is %" PRIu64 ": '%s'", name, limit,
+                        show(*at + 1).text);
+        }
+        value = value * 10 + digit;
+    }
+    if (*text != ' ' && *text != '\0') {
+        return FAIL(reader, error, "%s is not a decimal number: '%s'", name, show(*at + 1).text);
+    }
+    *out = value;
+    *at = text;
+    return 0;
+}
+
+static int take_size(const trace_reader *reader, const char **at, const char *name, struct trace_op *op,
+                     struct trace_error *error)
+{
+    uint64_t size;
+    if (take_number(reader, at, name, TRACE_SIZE_MAX, &size, error) != 0) {
+        return -1;
+    }
+    op->size = size & TRACE_SIZE_MAX;
+    return 0;
+}
+
+static int take_alignment(const trace_reader *reader, const char **at, struct trace_op *op,
+                          struct trace_error *error)
+{
+    uint64_t alignment;
+    if (**at == '\0') {
+        return 0;
+    }
+    if (take_number(reader, at, "ALIGN", TRACE_SIZE_MAX, &alignment, error) != 0) {
+        return -1;
+    }
+    if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
+        return FAIL(reader, error, "ALIGN is not a power of two: %" PRIu64, alignment);
+    }
+    while (alignment >> op->align_shift != 1) {
+        op->align_shift++;
+    }
+    return 0;
+}
+
+/* --- Operations --------------------------------------------------------- */
+
+static void count_payload(trace_reader *reader, uint64_t before, uint64_t after)
+{
+    struct trace_summary *sum = &reader->summary;
+    sum->live_payload += after - before;
+    if (sum->live_payload > sum->peak_payload || sum->peak_line == 0) {
+        sum->peak_payload = sum->live_payload;
+        sum->peak_line = reader->line;
+    }
+    if (after > sum->largest_size) {
+        sum->largest_size = after;
+    }
+}
+
+static struct object *find_object(const trace_reader *reader, uint64_t id)
+{
+    struct object *found;
+    HASH_FIND(hh, reader->objects, &id, sizeof id, found);
+    return found;
+}
+
+static int add_object(trace_reader *reader, uint64_t id, struct trace_op *op, struct trace_error *error)
+{
+    struct trace_summary *sum = &reader->summary;
+    struct object *old = find_object(reader, id);
+    if (old) {
+        return FAIL(reader, error, "ID %" PRIu64 " was used already%s%" PRIu32 "; IDs are never reused", id,
+                    old->state == FREED ? " and freed at line " : " and last changed at line ", old->line);
+    }
+    if (sum->objects == UINT32_MAX) {
+        return FAIL(reader, error, "too many objects");
+    }
+    struct object *object = calloc(1, sizeof *object);
+    if (!object) {
+        return FAIL(reader, error, "out of memory");
+    }
+    object->id = id;
+    object->size = op->size;
+    object->index = sum->objects;
+    object->line = reader->line;
+    HASH_ADD(hh, reader->objects, id, sizeof object->id, object);
+    if (!object->hh.tbl) {
+        free(object);
+        return FAIL(reader, error, "out of memory");
+    }
+    op->object = object->index;
+    sum->objects++;
+    sum->live_objects++;
+    if (sum->live_objects > sum->peak_objects) {
+        sum->peak_objects = sum->live_objects;
+    }
+    if (trace_op_alignment(op) > sum->largest_alignment) {
+        sum->largest_alignment = trace_op_alignment(op);
+    }
+    count_payload(reader, 0, op->size);
+    return 0;
+}
+
+static const char *const past_of[] = {"allocated", "resized", "freed", "locked", "unlocked"};
+
+/* Whether an object in this state bears the operation. */
+static int check_state(const trace_reader *reader, const struct object *object, enum trace_kind kind,
+                       struct trace_error *error)
+{
+    if (object->state == FREED) {
+        return FAIL(reader, error, "ID %" PRIu64 " was freed at line %" PRIu32 " and cannot be %s", object->id,
+                    object->line, past_of[kind]);
+    }
+    if (kind == TRACE_UNLOCK && object->state != LOCKED) {
+        return FAIL(reader, error, "ID %" PRIu64 " is not locked", object->id);
+    }
+    if (kind != TRACE_UNLOCK && object->state == LOCKED) {
+        return FAIL(reader, error, "ID %" PRIu64 " was locked at line %" PRIu32 " and cannot be %s", object->id,
+                    object->line, past_of[kind]);
+    }
+    return 0;
+}
+
+static void set_state(trace_reader *reader, struct object *object, enum object_state state)
+{
+    object->state = state;
+    object->line = reader->line;
+}
+
+static int change_object(trace_reader *reader, uint64_t id, struct trace_op *op, struct trace_error *error)
+{
+    enum trace_kind kind = (enum trace_kind)op->kind;
+    struct object *object = find_object(reader, id);
+    if (!object) {
+        return FAIL(reader, error, "ID %" PRIu64 " was never allocated", id);
+    }
+    if (check_state(reader, object, kind, error) != 0) {
+        return -1;
+    }
+    op->object = object->index;
+    switch (kind) {
+    case TRACE_RESIZE:
+        count_payload(reader, object->size, op->size);
+        object->size = op->size;
+        break;
+    case TRACE_FREE:
+        count_payload(reader, object->size, 0);
+        reader->summary.live_objects--;
+        set_state(reader, object, FREED);
+        break;
+    case TRACE_LOCK:
+        set_state(reader, object, LOCKED);
+        break;
+    default:
+        set_state(reader, object, LIVE);
+        break;
+    }
+    return 0;
+}
+
+static int apply(trace_reader *reader, uint64_t id, struct trace_op *op, struct trace_error *error)
+{
+    if (op->size > UINT64_MAX - reader->summary.live_payload) {
+        return FAIL(reader, error, "the live payload exceeds %" PRIu64 " bytes", UINT64_MAX);
+    }
+    int result = op->kind == TRACE_ALLOC ? add_object(reader, id, op, error)
+                                         : change_object(reader, id, op, error);
+    reader->summary.operations += result == 0;
+    return result;
+}
+
+static int parse_operation(trace_reader *reader, const char *line, struct trace_op *op,
+                           struct trace_error *error)
+{
+    static const char letters[] = "arflu"; /* in the order of enum trace_kind */
+    const char *letter = strchr(letters, line[0]);
+    if (line[0] == '\0') {
+        return FAIL(reader, error, "empty line");
+    }
+    if (!letter || (line[1] != ' ' && line[1] != '\0')) {
+        return FAIL(reader, error, "unknown operation: '%s'", show(line).text);
+    }
+    const char *at = line + 1;
+    uint64_t id;
+    *op = (struct trace_op){.kind = (uint64_t)(letter - letters) & 7, .line = reader->line};
+    if (take_number(reader, &at, "ID", UINT64_MAX, &id, error) != 0
+        || (op->kind == TRACE_ALLOC && take_size(reader, &at, "SIZE", op, error) != 0)
+        || (op->kind == TRACE_ALLOC && take_alignment(reader, &at, op, error) != 0)
+        || (op->kind == TRACE_RESIZE && take_size(reader, &at, "NEWSIZE", op, error) != 0)) {
+        return -1;
+    }
+    if (*at != '\0') {
+        return FAIL(reader, error, "unexpected text behind the operation: '%s'", show(at).text);
+    }
+    return apply(reader, id, op, error);
+}
+
+/* --- Metadata ----------------------------------------------------------- */
+
+static size_t key_length(const char *text)
+{
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return strncmp(text + length, ": ", 2) == 0 ? length : 0;
+}
+
+static int keep_comment(trace_reader *reader, const char *line, struct trace_error *error)
+{
+    size_t length = strncmp(line, "# ", 2) == 0 ? key_length(line + 2) : 0;
+    if (length == 0) {
+        return 0;
+    }
+    struct trace_comment *more = reallocarray(reader->comments, reader->comment_count + 1, sizeof *more);
+    if (!more) {
+        return FAIL(reader, error, "out of memory");
+    }
+    reader->comments = more;
+    more += reader->comment_count;
+    more->key = strndup(line + 2, length);
+    more->value = strdup(line + 2 + length + 2);
+    reader->comment_count++;
+    if (!more->key || !more->value) {
+        return FAIL(reader, error, "out of memory");
+    }
+    return 0;
+}
+
+static const char *comment_value(const struct trace_comment *comments, size_t count, const char *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(comments[i].key, key) == 0) {
+            return comments[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void free_comments(struct trace_comment *comments, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(comments[i].key);
+        free(comments[i].value);
+    }
+    free(comments);
+}
+
+const char *trace_metadata(const trace_reader *reader, const char *key)
+{
+    return comment_value(reader->comments, reader->comment_count, key);
+}
+
+/* --- Reading ------------------------------------------------------------ */
+
+/* Returns 1 and a line, 0 at the end, -1. */
+static int next_line(trace_reader *reader, char **line, struct trace_error *error)
+{
+    int result = stream_in_line(reader->in, line);
+    if (result == 0) {
+        return 0;
+    }
+    if (reader->line == UINT32_MAX) {
+        return FAIL(reader, error, "too many lines");
+    }
+    reader->line++;
+    return result > 0 ? 1 : FAIL(reader, error, "%s", stream_in_reason(reader->in));
+}
+
+static int next_operation(trace_reader *reader, struct trace_op *op, struct trace_error *error)
+{
+    char *line;
+    int result;
+    while ((result = next_line(reader, &line, error)) == 1) {
+        if (line[0] != '#') {
+            return parse_operation(reader, line, op, error) == 0 ? 1 : -1;
+        }
+        if (reader->summary.operations == 0 && keep_comment(reader, line, error) != 0) {
+            return -1;
+        }
+    }
+    return result;
+}
+
+static int read_first_line(trace_reader *reader, struct trace_error *error)
+{
+    char *line;
+    int result = next_line(reader, &line, error);
+    if (result == 0) {
+        reader->line = 1;
+        return FAIL(reader, error, "empty file: the first line must be '%s'", first_line);
+    }
+    if (result < 0) {
+        return -1;
+    }
+    if (strcmp(line, first_line) != 0) {
+        return FAIL(reader, error, "not a trace: the first line must be '%s', not '%s'", first_line,
+                    show(line).text);
+    }
+    return 0;
+}
+
+static trace_reader *make_reader(const char *path, struct trace_error *error)
+{
+    trace_reader *reader = calloc(1, sizeof *reader);
+    if (!reader) {
+        fail_at(path, 0, error, "out of memory");
+        return NULL;
+    }
+    reader->summary.largest_alignment = 1;
+    reader->path = strdup(path);
+    if (!reader->path) {
+        fail_at(path, 0, error, "out of memory");
+        trace_close(reader);
+        return NULL;
+    }
+    reader->in = stream_in_open(path);
+    if (!reader->in) {
+        fail_at(path, 0, error, "%s", strerror(errno));
+        trace_close(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+trace_reader *trace_open(const char *path, struct trace_error *error)
+{
+    trace_reader *reader = make_reader(path, error);
+    if (!reader) {
+        return NULL;
+    }
+    if (read_first_line(reader, error) != 0
+        || (reader->first_result = next_operation(reader, &reader->first, error)) < 0) {
+        trace_close(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+int trace_next(trace_reader *reader, struct trace_op *op, struct trace_error *error)
+{
+    if (!reader->first_given) {
+        reader->first_given = true;
+        *op = reader->first;
+        return reader->first_result;
+    }
+    return next_operation(reader, op, error);
+}
+
+const struct trace_summary *trace_read_summary(const trace_reader *reader)
+{
+    return &reader->summary;
+}
+
+void trace_close(trace_reader *reader)
+{
+    if (!reader) {
+        return;
+    }
+    struct object *object, *next;
+    HASH_ITER(hh, reader->objects, object, next) {
+        HASH_DEL(reader->objects, object);
+        free(object);
+    }
+    free_comments(reader->comments, reader->comment_count);
+    stream_in_close(reader->in);
+    free(reader->path);
+    free(reader);
+}
+
+/* --- A whole trace in memory -------------------------------------------- */
+
+static int load_operations(struct trace *trace, trace_reader *reader, struct trace_error *error)
+{
+    size_t room = 0;
+    struct trace_op op;
+    int result;
+    while ((result = trace_next(reader, &op, error)) == 1) {
+        if (trace->count == room) {
+            room = room ? room * 2 : 1024;
+            struct trace_op *more = reallocarray(trace->ops, room, sizeof *more);
+            if (!more) {
+                return fail_at(trace->path, 0, error, "out of memory");
+            }
+            trace->ops = more;
+        }
+        trace->ops[trace->count++] = op;
+    }
+    return result;
+}
+
+int trace_load(struct trace *trace, const char *path, struct trace_error *error)
+{
+    *trace = (struct trace){.path = strdup(path)};
+    if (!trace->path) {
+        return fail_at(path, 0, error, "out of memory");
+    }
+    trace_reader *reader = trace_open(path, error);
+    int result = reader ? load_operations(trace, reader, error) : -1;
+    if (result == 0) {
+        trace->summary = reader->summary;
+        trace->comments = reader->comments;
+        trace->comment_count = reader->comment_count;
+        reader->comments = NULL;
+        reader->comment_count = 0;
+    }
+    trace_close(reader);
+    if (result != 0) {
+        trace_unload(trace);
+    }
+    return result;
+}
+
+const char *trace_value(const struct trace *trace, const char *key)
+{
+    return comment_value(trace->comments, trace->comment_count, key);
+}
+
+void trace_unload(struct trace *trace)
+{
+    free_comments(trace->comments, trace->comment_count);
+    free(trace->ops);
+    free(trace->path);
+    *trace = (struct trace){0};
+}
+
+/* --- Writing ------------------------------------------------------------ */
+
+struct trace_writer {
+    stream_out *out;
+    char *path;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void put(trace_writer *writer, const char *format, ...)
+{
+    char line[STREAM_LINE_MAX + 2];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    stream_out_write(writer->out, line, (size_t)length);
+}
+
+trace_writer *trace_create(const char *path, struct trace_error *error)
+{
+    trace_writer *writer = calloc(1, sizeof *writer);
+    if (writer) {
+        writer->path = strdup(path);
+    }
+    if (!writer || !writer->path) {
+        free(writer);
+        fail_at(path, 0, error, "out of memory");
+        return NULL;
+    }
+    writer->out = stream_out_open(path);
+    if (!writer->out) {
+        fail_at(path, 0, error, "%s", strerror(errno));
+        trace_discard(writer);
+        return NULL;
+    }
+    put(writer, "%s\n", first_line);
+    return writer;
+}
+
+void trace_put_comment(trace_writer *writer, const char *key, const char *value)
+{
+    char line[STREAM_LINE_MAX];
+    snprintf(line, sizeof line, "# %s: %s", key, value);
+    for (char *c = line; *c; c++) {
+        if (iscntrl((unsigned char)*c)) {
+            *c = ' ';
+        }
+    }
+    put(writer, "%s\n", line);
+}
+
+void trace_put_alloc(trace_writer *writer, uint64_t id, uint64_t size, uint64_t alignment)
+{
+    if (alignment > 1) {
+        put(writer, "a %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", id, size, alignment);
+    } else {
+        put(writer, "a %" PRIu64 " %" PRIu64 "\n", id, size);
+    }
+}
+
+void trace_put_resize(trace_writer *writer, uint64_t id, uint64_t size)
+{
+    put(writer, "r %" PRIu64 " %" PRIu64 "\n", id, size);
+}
+
+void trace_put_free(trace_writer *writer, uint64_t id)
+{
+    put(writer, "f %" PRIu64 "\n", id);
+}
+
+void trace_put_lock(trace_writer *writer, uint64_t id)
+{
+    put(writer, "l %" PRIu64 "\n", id);
+}
+
+void trace_put_unlock(trace_writer *writer, uint64_t id)
+{
+    put(writer, "u %" PRIu64 "\n", id);
+}
+
+bool trace_write_failed(const trace_writer *writer)
+{
+    return stream_out_failed(writer->out);
+}
+
+int trace_commit(trace_writer *writer, struct trace_error *error)
+{
+    const char *reason;
+    int result = stream_out_commit(writer->out, &reason);
+    if (result != 0) {
+        fail_at(writer->path, 0, error, "%s", reason);
+    }
+    writer->out = NULL;
+    trace_discard(writer);
+    return result;
+}
+
+void trace_discard(trace_writer *writer)
+{
+    if (!writer) {
+        return;
+    }
+    stream_out_discard(writer->out);
+    free(writer->path);
+    free(writer);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Allocation traces.
+ *
+ * A trace is a text, compressed with zstd if its name ends in ".zst". Its first
+ * line is `defrag-trace 1`; each further line is one of
+ *
+ *     a ID SIZE [ALIGN]   allocate SIZE bytes, at a multiple of ALIGN if given
+ *     r ID NEWSIZE        resize
+ *     f ID                free
+ *     l ID                lock: the object must not move until it is unlocked
+ *     u ID                unlock
+ *     # TEXT              a comment
+ *
+ * Numbers are decimal and stand one blank apart. An ID names one object for the
+ * whole trace: it is never used again. ALIGN is a power of two. A locked object
+ * must be unlocked before it is locked again, resized or freed. Objects may be
+ * left, and left locked, at the end. A line has at most 4095 characters; the
+ * last one ends in a newline too, so that a cut file is noticed.
+ *
+ * Comments of the form `# key: value` that precede the first operation are the
+ * trace's metadata. Known keys: `program`, `version`, `package`, `input`,
+ * `pointer-bits`, `recorded`.
+ */
+#ifndef DEFRAG_TOOLS_TRACE_H
+#define DEFRAG_TOOLS_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRACE_SIZE_MAX ((UINT64_C(1) << 48) - 1)
+
+enum trace_kind { TRACE_ALLOC, TRACE_RESIZE, TRACE_FREE, TRACE_LOCK, TRACE_UNLOCK };
+
+/* One operation. The objects of a trace are numbered 0, 1, … in the order of their allocation. */
+struct trace_op {
+    uint64_t size : 48;       /* alloc, resize; else 0 */
+    uint64_t kind : 8;        /* enum trace_kind */
+    uint64_t align_shift : 8; /* alloc: log2 of ALIGN, 0 if none was given */
+    uint32_t object;
+    uint32_t line;
+};
+
+/* The alignment an allocation asks for, in bytes; 1 if it does not matter. */
+static inline uint64_t trace_op_alignment(const struct trace_op *op)
+{
+    return UINT64_C(1) << op->align_shift;
+}
+
+/* What is wrong, as `FILE:LINE: reason`, or `FILE: reason` where no line is concerned. */
+struct trace_error {
+    char text[1024];
+};
+
+struct trace_summary {
+    uint64_t operations;
+    uint32_t objects;          /* allocations */
+    uint32_t live_objects;     /* now, that is at the end of a loaded trace */
+    uint32_t peak_objects;
+    uint64_t live_payload;     /* bytes asked for and not yet freed */
+    uint64_t peak_payload;
+    uint32_t peak_line;        /* where the peak was reached first; 0 in an empty trace */
+    uint64_t largest_size;     /* of one object */
+    uint64_t largest_alignment; /* 1 if none was asked for */
+};
+
+/* --- Reading ------------------------------------------------------------ */
+
+typedef struct trace_reader trace_reader;
+
+/*
+ * Opens a trace and reads as far as the first operation, so that the metadata
+ * is known. Returns NULL with `error` filled if that fails.
+ */
+trace_reader *trace_open(const char *path, struct trace_error *error);
+
+/* Returns 1 and the next operation, 0 at the end, -1 with `error` filled. */
+int trace_next(trace_reader *reader, struct trace_op *op, struct trace_error *error);
+
+/* The value of a leading comment `# key: value`, the first if there are several; NULL if none. */
+const char *trace_metadata(const trace_reader *reader, const char *key);
+
+/* What was read up to now. */
+const struct trace_summary *trace_read_summary(const trace_reader *reader);
+
+void trace_close(trace_reader *reader);
+
+/* --- A whole trace in memory -------------------------------------------- */
+
+struct trace_comment {
+    char *key;
+    char *value;
+};
+
+struct trace {
+    char *path;
+    struct trace_op *ops;
+    size_t count;
+    struct trace_summary summary;
+    struct trace_comment *comments; /* the metadata */
+    size_t comment_count;
+};
+
+/* Returns 0, or -1 with `error` filled and `trace` empty. */
+int trace_load(struct trace *trace, const char *path, struct trace_error *error);
+
+/* The same as trace_metadata(). */
+const char *trace_value(const struct trace *trace, const char *key);
+
+/* Releases the contents, not the struct; harmless on an empty one. */
+void trace_unload(struct trace *trace);
+
+/* --- Writing ------------------------------------------------------------ */
+
+typedef struct trace_writer trace_writer;
+
+/*
+ * Begins a trace. A regular file appears only with trace_commit(); errors in
+ * between are remembered until then. The writer does not check the order of
+ * what it is given. NULL with `error` filled if the file cannot be made.
+ */
+trace_writer *trace_create(const char *path, struct trace_error *error);
+
+/* Writes `# key: value`; control characters become blanks and what is too long is cut. */
+void trace_put_comment(trace_writer *writer, const char *key, const char *value);
+void trace_put_alloc(trace_writer *writer, uint64_t id, uint64_t size, uint64_t alignment); /* 0, 1: none */
+void trace_put_resize(trace_writer *writer, uint64_t id, uint64_t size);
+void trace_put_free(trace_writer *writer, uint64_t id);
+void trace_put_lock(trace_writer *writer, uint64_t id);
+void trace_put_unlock(trace_writer *writer, uint64_t id);
+
+/* Whether an error is remembered already, so that a long writer can stop early. */
+bool trace_write_failed(const trace_writer *writer);
+
+/* Finishes the file and releases the writer. Returns 0, or -1 with `error` filled and no file left. */
+int trace_commit(trace_writer *writer, struct trace_error *error);
+
+/* Releases the writer and leaves no file. */
+void trace_discard(trace_writer *writer);
+
+#endif

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+
+# DF_BARE_METAL_BEGIN
+# -------------------
+# Sets df_bare_metal to yes where the host has no operating system. There a
+# program does not link until somebody supplies _exit and its like, so that
+# AC_PROG_CC would give up. For the time of configure's own tests the C
+# library's do-nothing system calls are lent, unless the user's variables say
+# already how to link. To be called before AC_PROG_CC.
+AC_DEFUN([DF_BARE_METAL_BEGIN],
+[AC_REQUIRE([AC_CANONICAL_HOST])dnl
+df_bare_metal=no
+df_user_LDFLAGS=$LDFLAGS
+AS_CASE([$host_os],
+  [eabi*|elf*|none*],
+  [df_bare_metal=yes
+   AS_CASE([" $CC $CFLAGS $LDFLAGS $LIBS "],
+     [*--specs=*|*-specs=*|*" -T"*|*-nostdlib*|*-nostartfiles*], [],
+     [LDFLAGS="$LDFLAGS --specs=nosys.specs"])])
+])
+
+# DF_BARE_METAL_END
+# -----------------
+# Gives the user's LDFLAGS back. To be called after the last link test.
+AC_DEFUN([DF_BARE_METAL_END],
+[LDFLAGS=$df_user_LDFLAGS])
+
+# DF_TARGET_CPU
+# -------------
+# Sets df_cpu to what the compiler says it compiles for.
+AC_DEFUN([DF_TARGET_CPU],
+[AC_REQUIRE([AC_PROG_CC])dnl
+AC_MSG_CHECKING([which instruction set is compiled for])
+df_cpu=$host_cpu
+df_macros=`echo | $CC $CFLAGS $CPPFLAGS -dM -E - 2>/dev/null`
+df_arch=`AS_ECHO(["$df_macros"]) | sed -n 's/^#define __ARM_ARCH \(.*\)$/\1/p'`
+df_profile=`AS_ECHO(["$df_macros"]) | sed -n "s/^#define __ARM_ARCH_PROFILE 7*'*\(.\).*$/\1/p"`
+AS_IF([test -n "$df_arch"],
+  [df_state=ARM
+   AS_CASE([$df_macros], [*__thumb2__*|*__thumb__*], [df_state=Thumb])
+   AS_CASE([$df_macros], [*__aarch64__*], [df_state=AArch64])
+   df_cpu="ARMv$df_arch, $df_state state"])
+AC_MSG_RESULT([$df_cpu])
+])

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Host memory for the tools: it is there, or the program ends with status 2 and says why. */
+#ifndef DEFRAG_TOOLS_XALLOC_H
+#define DEFRAG_TOOLS_XALLOC_H
+
+#include <stddef.h>
+
+/* Zeroed; `count` may be 0. */
+void *xcalloc(size_t count, size_t bytes);
+
+/* As realloc(); what is gained is not initialised. */
+void *xrealloc(void *old, size_t count, size_t bytes);
+
+/* `bytes` is a multiple of `alignment`; not initialised. */
+void *xaligned(size_t alignment, size_t bytes);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tests must know of a build's inside: constants of its layout, the parts
+ * of a handle, and where the image keeps what. inside_one.c answers from the
+ * library's own headers and is compiled once for each build, so that no private
+ * struct is ever copied by hand.
+ */
+#ifndef TESTS_INSIDE_H
+#define TESTS_INSIDE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "defrag.h"
+
+/* A run of bits of the image. */
+struct inside_field {
+    const char *name;
+    size_t byte;     /* of the word it is in, from the start of the pool */
+    unsigned width;  /* of that word: 8, 16, 32 or 64 bits               */
+    unsigned shift;  /* of the field inside the word                     */
+    unsigned bits;   /* of the field                                     */
+};
+
+struct inside {
+    const char *name;     /* of the build */
+    size_t granule;       /* bytes */
+    size_t header;        /* bytes of a block's header, and of a slot of the table */
+    size_t smallest;      /* granules of the smallest used block */
+    size_t granules_max;  /* of a pool */
+    uint32_t slots_max;   /* slot numbers of the layout */
+    uint32_t host_bytes;  /* in front of the image */
+
+    uint32_t (*slot_of)(defrag_handle handle);
+    unsigned (*generation_of)(defrag_handle handle);
+    defrag_handle (*handle_of)(uint32_t slot, unsigned generation);
+    unsigned (*seed)(const defrag_pool *pool);
+    /* Size class of a free block, and of a request, of so many granules. */
+    unsigned (*bin_of)(size_t granules);
+
+    /* The bytes of the control block that count failures: [*first, *end). */
+    void (*failure_counters)(size_t *first, size_t *end);
+
+    /*
+     * Lists what defrag_check() guards: fields of the control block, of each
+     * header, of each free block and of each entry of the table as they lie in
+     * this pool now. Returns the number; fills at most `room`.
+     */
+    size_t (*guarded)(const defrag_pool *pool, struct inside_field *fields, size_t room);
+    /* Fields whose every value is legitimate: statistics and hints. */
+    size_t (*unguarded)(const defrag_pool *pool, struct inside_field *fields, size_t room);
+};
+
+/* The inside of a build, found by its name. */
+const struct inside *inside_of(const char *name);
+
+uint64_t inside_load(const defrag_pool *pool, const struct inside_field *field);
+void inside_store(defrag_pool *pool, const struct inside_field *field, uint64_t value);
+
+#endif

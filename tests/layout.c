@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include "layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void layout_add(struct layout *layout, const struct stretch *stretch)
+{
+    if (layout->count == layout->room) {
+        layout->room = layout->room ? 2 * layout->room : 32;
+        layout->stretches = realloc(layout->stretches, layout->room * sizeof *layout->stretches);
+        if (!layout->stretches)
+            abort();
+    }
+    layout->stretches[layout->count++] = *stretch;
+}
+
+/* Notes where the block of a slot is shown; no slot may be shown twice. */
+static void index_slot(struct layout *layout, uint32_t slot)
+{
+    if (slot >= layout->by_slot_room) {
+        size_t room = 2 * (size_t)slot + 64;
+        layout->by_slot = realloc(layout->by_slot, room * sizeof *layout->by_slot);
+        if (!layout->by_slot)
+            abort();
+        memset(layout->by_slot + layout->by_slot_room, 0,
+               (room - layout->by_slot_room) * sizeof *layout->by_slot);
+        layout->by_slot_room = room;
+    }
+    EXPECT(layout->by_slot[slot] == 0, "walk: slot %u is shown twice", (unsigned)slot);
+    layout->by_slot[slot] = layout->count + 1;
+}
+
+static void check_used(const struct layout *layout, const defrag_block *block, const struct stretch *s)
+{
+    EXPECT(block->handle.bits != 0, "walk: a used block without a handle");
+    EXPECT(s->granules >= layout->inside->smallest, "walk: a used block of %zu granules", s->granules);
+    EXPECT(block->payload_bytes == block->bytes - layout->inside->header,
+           "walk: %zu bytes of payload in a block of %zu", block->payload_bytes, block->bytes);
+    EXPECT(block->payload, "walk: a used block without payload");
+    EXPECT(block->exclusive <= 1 && block->shared_locks <= 14 && !(block->exclusive && block->shared_locks),
+           "walk: lock state %u, %u", block->exclusive, block->shared_locks);
+}
+
+static void check_unused(const struct layout *layout, const defrag_block *block)
+{
+    EXPECT(block->handle.bits == 0, "walk: free memory with a handle");
+    EXPECT(!block->payload && block->payload_bytes == 0, "walk: free memory with a payload");
+    EXPECT(block->shared_locks == 0 && block->exclusive == 0, "walk: free memory with a lock");
+    if (block->region == DEFRAG_REGION_FREE)
+        EXPECT(block->bytes > 0, "walk: an empty free block");
+    if (layout->count && layout->stretches[layout->count - 1].region == DEFRAG_REGION_FREE)
+        support_fail(__FILE__, __LINE__, "walk: two stretches of free memory side by side");
+}
+
+static defrag_status read_stretch(void *context, const defrag_block *block)
+{
+    struct layout *layout = context;
+    size_t g = layout->inside->granule;
+    struct stretch stretch = {.region = block->region,
+                              .start = block->offset,
+                              .granules = block->bytes / g,
+                              .handle = block->handle,
+                              .shared = block->shared_locks,
+                              .exclusive = block->exclusive != 0,
+                              .pinned = block->shared_locks || block->exclusive,
+                              .payload_bytes = block->payload_bytes,
+                              .payload = block->payload};
+    EXPECT(block->bytes % g == 0, "walk: %zu bytes are no whole granules", block->bytes);
+    if (layout->count) {
+        const struct stretch *last = &layout->stretches[layout->count - 1];
+        EXPECT(last->region != DEFRAG_REGION_WILDERNESS, "walk: something after the wilderness");
+        EXPECT(block->offset == last->start + last->granules * g, "walk: a gap at byte %zu", block->offset);
+    }
+    if (block->region == DEFRAG_REGION_USED) {
+        check_used(layout, block, &stretch);
+        layout->live += stretch.granules;
+        layout->blocks++;
+        layout->locked += stretch.pinned;
+        uint32_t slot = layout->inside->slot_of(block->handle);
+        if (slot > layout->highest)
+            layout->highest = slot;
+        index_slot(layout, slot);
+    } else {
+        check_unused(layout, block);
+        layout->free += stretch.granules;
+    }
+    layout_add(layout, &stretch);
+    return DEFRAG_OK;
+}
+
+static size_t table_granules(const struct layout *layout, size_t slots)
+{
+    const struct inside *inside = layout->inside;
+    size_t held = slots < 1 ? 1 : slots;
+    return ((held + 1) * inside->header + inside->granule - 1) / inside->granule;
+}
+
+void layout_read(struct layout *layout, const struct defrag_build *build, const defrag_pool *pool)
+{
+    layout->build = build;
+    layout->inside = inside_of(build->name);
+    layout->count = layout->free = layout->live = layout->blocks = layout->locked = layout->highest = 0;
+    if (layout->by_slot)
+        memset(layout->by_slot, 0, layout->by_slot_room * sizeof *layout->by_slot);
+    EXPECT_STATUS(build->walk(pool, read_stretch, layout), DEFRAG_OK);
+    EXPECT(layout->count && layout->stretches[layout->count - 1].region == DEFRAG_REGION_WILDERNESS,
+           "walk: the last stretch is not the wilderness");
+    defrag_statistics statistics = support_statistics(build, pool);
+    /* Below the table's whole granules stands one more word, the end of the chain of blocks. */
+    size_t g = layout->inside->granule;
+    size_t table_bytes = statistics.table_bytes - layout->inside->header;
+    EXPECT(table_bytes % g == 0, "the table is no whole granules");
+    layout->table = table_bytes / g;
+    layout->capacity = (statistics.pool_bytes - statistics.control_bytes) / g - table_granules(layout, 1)
+                       - (layout->inside->header == g);
+}
+
+void layout_free(struct layout *layout)
+{
+    free(layout->stretches);
+    free(layout->by_slot);
+    memset(layout, 0, sizeof *layout);
+}
+
+const struct stretch *layout_find(const struct layout *layout, defrag_handle handle)
+{
+    uint32_t slot = layout->inside->slot_of(handle);
+    if (slot >= layout->by_slot_room || layout->by_slot[slot] == 0)
+        return NULL;
+    const struct stretch *s = &layout->stretches[layout->by_slot[slot] - 1];
+    return s->handle.bits == handle.bits ? s : NULL;
+}
+
+/* --- The table ---------------------------------------------------------------- */
+
+static size_t slots_held(const struct layout *layout, size_t table)
+{
+    return table * layout->inside->granule / layout->inside->header - 1;
+}
+
+size_t layout_trim(const struct layout *layout)
+{
+    return layout->table - table_granules(layout, layout->highest);
+}
+
+size_t layout_need(const struct layout *layout)
+{
+    return layout->blocks == slots_held(layout, layout->table);
+}
+
+size_t layout_need_trimmed(const struct layout *layout)
+{
+    return layout->blocks == slots_held(layout, layout->table - layout_trim(layout));
+}
+
+/* --- Gaps and segments ------------------------------------------------------------ */
+
+size_t layout_wilderness(const struct layout *layout)
+{
+    return layout->stretches[layout->count - 1].granules;
+}
+
+static size_t gap_at(const struct layout *layout, size_t index, size_t given, size_t taken)
+{
+    const struct stretch *s = &layout->stretches[index];
+    if (s->region == DEFRAG_REGION_USED)
+        return 0;
+    if (s->region == DEFRAG_REGION_FREE)
+        return s->granules;
+    return s->granules + given > taken ? s->granules + given - taken : 0;
+}
+
+size_t layout_largest_gap(const struct layout *layout, size_t given, size_t taken)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < layout->count; i++) {
+        size_t gap = gap_at(layout, i, given, taken);
+        if (gap > largest)
+            largest = gap;
+    }
+    return largest;
+}
+
+size_t layout_segment_of(const struct layout *layout, size_t index, size_t given)
+{
+    size_t from = index;
+    while (from > 0 && !layout->stretches[from - 1].pinned)
+        from--;
+    size_t sum = 0;
+    for (size_t i = from; i < layout->count && (i <= index || !layout->stretches[i].pinned); i++)
+        sum += gap_at(layout, i, given, 0);
+    return sum;
+}
+
+size_t layout_top_segment(const struct layout *layout, size_t given)
+{
+    return layout_segment_of(layout, layout->count - 1, given);
+}
+
+size_t layout_largest_segment(const struct layout *layout, size_t given, size_t taken)
+{
+    size_t largest = 0;
+    size_t sum = 0;
+    for (size_t i = 0; i < layout->count; i++) {
+        if (layout->stretches[i].pinned)
+            sum = 0;
+        sum += gap_at(layout, i, given, 0);
+        size_t usable = i + 1 == layout->count ? (sum > taken ? sum - taken : 0) : sum;
+        /* In the top segment what is taken for the table is missing, wherever the gap lies. */
+        if (i + 1 == layout->count || layout->stretches[i + 1].pinned)
+            if (usable > largest)
+                largest = usable;
+    }
+    return largest;
+}
+
+size_t layout_largest_certain(const struct layout *layout)
+{
+    size_t given = layout_trim(layout);
+    size_t need = layout_need_trimmed(layout);
+    if (layout_top_segment(layout, given) < need)
+        return 0;
+    size_t granules = layout_largest_segment(layout, given, need);
+    return granules < layout->inside->smallest ? 0 : support_payload(layout->inside, granules);
+}
+
+size_t layout_cheapest_slide(const struct layout *layout, size_t granules, size_t given, size_t taken)
+{
+    size_t cheapest = SIZE_MAX;
+    for (size_t left = 0; left < layout->count; left++) {
+        size_t sum = 0;
+        size_t cost = 0;
+        if (layout->stretches[left].region == DEFRAG_REGION_USED)
+            continue;
+        for (size_t i = left; i < layout->count && !layout->stretches[i].pinned; i++) {
+            sum += gap_at(layout, i, given, taken);
+            if (sum >= granules) {
+                if (cost < cheapest)
+                    cheapest = cost;
+                break;
+            }
+            if (layout->stretches[i].region == DEFRAG_REGION_USED)
+                cost += layout->stretches[i].granules;
+        }
+    }
+    return cheapest;
+}
+
+/* --- Predictions ---------------------------------------------------------------------- */
+
+static struct verdict only(int status)
+{
+    return (struct verdict){status, status};
+}
+
+static struct verdict either(int status, int also)
+{
+    return (struct verdict){status, also};
+}
+
+struct verdict layout_predict_alloc_fast(const struct layout *layout, size_t bytes)
+{
+    const struct inside *inside = layout->inside;
+    size_t s = support_granules(inside, bytes);
+    size_t t = layout_need(layout);
+    if (s > layout->capacity)
+        return only(DEFRAG_BAD_SIZE);
+    if (layout->blocks == inside->slots_max)
+        return only(DEFRAG_NO_HANDLES);
+    if (layout->free < s + t)
+        return only(DEFRAG_NO_MEMORY);
+    size_t wilderness = layout_wilderness(layout);
+    if (wilderness < t)
+        return only(DEFRAG_FRAGMENTED);
+    if (wilderness - t >= s)
+        return only(DEFRAG_OK);
+    bool fits = false;
+    for (size_t i = 0; i + 1 < layout->count; i++) {
+        size_t gap = gap_at(layout, i, 0, 0);
+        if (gap < s)
+            continue;
+        if (inside->bin_of(gap) > inside->bin_of(s))
+            return only(DEFRAG_OK);
+        fits = true;
+    }
+    return fits ? either(DEFRAG_OK, DEFRAG_FRAGMENTED) : only(DEFRAG_FRAGMENTED);
+}
+
+struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual)
+{
+    size_t s = support_granules(layout->inside, bytes);
+    size_t given = layout_trim(layout);
+    size_t t = layout_need_trimmed(layout);
+    if (s > layout->capacity)
+        return only(DEFRAG_BAD_SIZE);
+    if (layout->blocks == layout->inside->slots_max)
+        return only(DEFRAG_NO_HANDLES);
+    if (layout->free + given < s + t)
+        return only(DEFRAG_NO_MEMORY);
+    if (manual) {
+        bool grows = layout_wilderness(layout) + given >= t;
+        bool fits = layout_largest_gap(layout, given, t) >= s;
+        return only(grows && fits ? DEFRAG_OK : DEFRAG_FRAGMENTED);
+    }
+    if (layout_top_segment(layout, given) >= t && layout_largest_segment(layout, given, t) >= s)
+        return only(DEFRAG_OK);
+    return layout->locked ? either(DEFRAG_PINNED, DEFRAG_OK) : only(DEFRAG_OK);
+}
+
+/* Granules right after the block at `index`, and right before it. */
+static size_t gap_after(const struct layout *layout, size_t index, size_t given)
+{
+    return gap_at(layout, index + 1, given, 0);
+}
+
+static size_t gap_before(const struct layout *layout, size_t index)
+{
+    return index ? gap_at(layout, index - 1, 0, 0) : 0;
+}
+
+enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes)
+{
+    size_t own = layout->stretches[index].granules;
+    size_t s = support_granules(layout->inside, bytes);
+    if (s <= own + gap_after(layout, index, 0))
+        return RESIZE_IN_PLACE;
+    if (s <= own + gap_after(layout, index, 0) + gap_before(layout, index))
+        return RESIZE_ALONE;
+    return layout_largest_gap(layout, 0, 0) >= s ? RESIZE_ALONE : RESIZE_WITH_OTHERS;
+}
+
+/* As if empty slots had been given back (`given`) or not (0). */
+static int predict_growth(const struct layout *layout, size_t index, size_t s, size_t given, bool manual)
+{
+    size_t own = layout->stretches[index].granules;
+    size_t before = gap_before(layout, index);
+    size_t after = gap_after(layout, index, given);
+    if (own + after + before >= s || layout_largest_gap(layout, given, 0) >= s)
+        return DEFRAG_OK;
+    if (layout->free + given + own < s)
+        return DEFRAG_NO_MEMORY;
+    if (manual)
+        return DEFRAG_FRAGMENTED;
+    if (layout_largest_segment(layout, given, 0) >= s || layout_segment_of(layout, index, given) + own >= s)
+        return DEFRAG_OK;
+    return DEFRAG_PINNED;
+}
+
+struct verdict layout_predict_resize(const struct layout *layout, size_t index, size_t bytes, bool manual)
+{
+    const struct stretch *block = &layout->stretches[index];
+    size_t s = support_granules(layout->inside, bytes);
+    size_t trim = layout_trim(layout);
+    if (s == block->granules)
+        return only(DEFRAG_OK);
+    if (block->pinned) {
+        size_t given = s > block->granules ? s - block->granules : SIZE_MAX;
+        if (given <= gap_after(layout, index, 0))
+            return only(DEFRAG_OK);
+        return given <= gap_after(layout, index, trim) ? either(DEFRAG_LOCKED, DEFRAG_OK) : only(DEFRAG_LOCKED);
+    }
+    if (s > layout->capacity)
+        return only(DEFRAG_BAD_SIZE);
+    if (s < block->granules)
+        return only(DEFRAG_OK);
+    return only(predict_growth(layout, index, s, trim, manual));
+}
+
+/* --- Comparing ------------------------------------------------------------------------------- */
+
+static bool same_stretch(const struct stretch *a, const struct stretch *b)
+{
+    return a->region == b->region && a->start == b->start && a->handle.bits == b->handle.bits
+           && a->shared == b->shared && a->exclusive == b->exclusive
+           && (a->granules == b->granules || a->region == DEFRAG_REGION_WILDERNESS);
+}
+
+bool layout_same_blocks(const struct layout *a, const struct layout *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!same_stretch(&a->stretches[i], &b->stretches[i]))
+            return false;
+    return true;
+}
+
+size_t layout_compacted(const struct layout *layout, size_t index)
+{
+    size_t g = layout->inside->granule;
+    size_t at = layout->stretches[0].start;
+    for (size_t i = 0; i < index; i++) {
+        const struct stretch *s = &layout->stretches[i];
+        if (s->pinned)
+            at = s->start;
+        if (s->region == DEFRAG_REGION_USED)
+            at += s->granules * g;
+    }
+    return layout->stretches[index].pinned ? layout->stretches[index].start : at;
+}
+
+bool layout_is_compact(const struct layout *layout)
+{
+    for (size_t i = 0; i < layout->count; i++)
+        if (layout->stretches[i].region == DEFRAG_REGION_USED
+            && layout_compacted(layout, i) != layout->stretches[i].start)
+            return false;
+    return true;
+}

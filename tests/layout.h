@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lies where in a pool, learnt from defrag_walk() and the statistics, and
+ * the arithmetic of the promises over it. Plain arrays and sums; it shares no
+ * code with the library.
+ */
+#ifndef TESTS_LAYOUT_H
+#define TESTS_LAYOUT_H
+
+#include "support.h"
+
+struct stretch {
+    defrag_region region;
+    size_t start;    /* bytes from the start of the pool to the header */
+    size_t granules;
+    defrag_handle handle;
+    unsigned shared;
+    bool exclusive;
+    bool pinned;
+    size_t payload_bytes;
+    const unsigned char *payload;
+};
+
+struct layout {
+    const struct defrag_build *build;
+    const struct inside *inside;
+    struct stretch *stretches; /* address order; the last one is the wilderness */
+    size_t count;
+    size_t room;
+    size_t free;     /* granules in free blocks and the wilderness */
+    size_t live;     /* granules in used blocks */
+    size_t blocks;   /* used */
+    size_t locked;
+    size_t highest;  /* slot in use; 0: none */
+    size_t table;    /* granules */
+    size_t capacity; /* granules of the largest block in the empty pool */
+    size_t *by_slot; /* index of the slot's stretch + 1; 0: the slot has no block */
+    size_t by_slot_room;
+};
+
+/* Reads the pool; fails the test where the walk shows anything impossible. */
+void layout_read(struct layout *layout, const struct defrag_build *build, const defrag_pool *pool);
+void layout_free(struct layout *layout);
+
+/* The stretch of a used block, or NULL. */
+const struct stretch *layout_find(const struct layout *layout, defrag_handle handle);
+
+/* Granules that the table shrinks by when its empty slots at the end are given back. */
+size_t layout_trim(const struct layout *layout);
+/* Granules the table must grow by for one more block: as it is, and when trimmed. */
+size_t layout_need(const struct layout *layout);
+size_t layout_need_trimmed(const struct layout *layout);
+size_t layout_wilderness(const struct layout *layout);
+
+/*
+ * The most granules that the gaps of one segment between pins sum up to, where
+ * `taken` granules are missing from the top segment and `given` are added to it.
+ */
+size_t layout_largest_segment(const struct layout *layout, size_t given, size_t taken);
+/* Sum of the gaps of the segment above the last pin. */
+size_t layout_top_segment(const struct layout *layout, size_t given);
+/* Sum of the gaps of the segment that the stretch at this index is in. */
+size_t layout_segment_of(const struct layout *layout, size_t index, size_t given);
+/* The largest single gap, with the wilderness longer by `given` and shorter by `taken`. */
+size_t layout_largest_gap(const struct layout *layout, size_t given, size_t taken);
+
+/* The largest payload that alloc is certain to serve; 0: none. */
+size_t layout_largest_certain(const struct layout *layout);
+
+/*
+ * The cheapest slide (T1): granules of the blocks strictly inside the cheapest
+ * run of gaps between pins that sum up to `granules`; SIZE_MAX: no run does.
+ */
+size_t layout_cheapest_slide(const struct layout *layout, size_t granules, size_t given, size_t taken);
+
+/* What a call may answer. `also` equals `status` where there is no choice. */
+struct verdict {
+    int status;
+    int also;
+};
+
+struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual);
+struct verdict layout_predict_alloc_fast(const struct layout *layout, size_t bytes);
+/* `index` is the stretch of the block. */
+struct verdict layout_predict_resize(const struct layout *layout, size_t index, size_t bytes, bool manual);
+
+/* How far a resize may go without touching another block. */
+enum resize_way { RESIZE_IN_PLACE, RESIZE_ALONE, RESIZE_WITH_OTHERS };
+enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes);
+
+/* Whether two layouts show the same blocks at the same places in the same lock states. */
+bool layout_same_blocks(const struct layout *a, const struct layout *b);
+
+/*
+ * Where defrag_compact() must put the block at `index`: bytes from the start of
+ * the pool.
+ */
+size_t layout_compacted(const struct layout *layout, size_t index);
+bool layout_is_compact(const struct layout *layout);
+
+#endif

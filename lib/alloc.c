@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Allocation and freeing. The hot functions do the common case on a plain pool
+ * and leave all else to `..._rest`, which do any case.
+ *
+ * A place for a block is a hole or the wilderness; and where the table has to
+ * grow for its handle, the wilderness must have that granule besides.
+ */
+#include "compact.h"
+
+enum effort {
+    FAST, /* the head of the own bin, and then of the next           */
+    FULL  /* everything, and then moving blocks, unless it is MANUAL */
+};
+
+/* Blocks of the own bin that defrag_alloc() tries before the next bin. */
+#define ALLOC_TRIES 4
+
+/* --- Placing ------------------------------------------------------------------------ */
+
+/* Takes `size` granules from the free block at `o`, or from the wilderness if `o` is 0. 0: it cannot. */
+static df_granules place(defrag_pool *pool, df_granules o, df_granules size, df_granules grow)
+{
+    if (heap_wilderness(pool) < grow)
+        return 0;
+    if (o) {
+        heap_take(pool, o, size);
+        return o;
+    }
+    return heap_wilderness(pool) - grow >= size ? heap_take_top(pool, size) : 0;
+}
+
+static df_granules place_full(defrag_pool *pool, df_granules size, df_granules grow)
+{
+    return place(pool, df_heap_search(pool, size), size, grow);
+}
+
+/* Gives the block at `o` a slot, a header and a handle. */
+DF_INLINE void name_block(defrag_pool *pool, df_granules o, df_granules size, uint32_t slot, df_word entry,
+                          defrag_handle *out)
+{
+    block_set_header(pool, o, header_used(size, slot));
+    table_set_entry(pool, slot, entry_with_offset(entry, o));
+    *out = handle_make(slot, entry);
+}
+
+/*
+ * A place at any price: empty slots are given back, everything is searched, blocks
+ * move. `*o` is the place if the status is DEFRAG_OK.
+ */
+static defrag_status place_hard(defrag_pool *pool, df_granules size, df_granules *o)
+{
+    df_heap_trim(pool);
+    df_granules grow = (df_granules)df_table_need(pool);
+    *o = place_full(pool, size, grow);
+    if (*o)
+        return DEFRAG_OK;
+    if (pool->free < size + grow)
+        return DEFRAG_NO_MEMORY;
+    if (heap_is_manual(pool))
+        return DEFRAG_FRAGMENTED;
+    defrag_status status = df_make_room(pool, size, grow);
+    if (status == DEFRAG_OK)
+        *o = place_full(pool, size, grow);
+    return status;
+}
+
+static defrag_status allocate(defrag_pool *pool, size_t bytes, enum effort effort, defrag_handle *out)
+{
+    df_granules size = heap_granules(pool, bytes);
+    if (size == 0)
+        return DEFRAG_BAD_SIZE;
+    int grow = df_table_need(pool);
+    if (grow < 0)
+        return DEFRAG_NO_HANDLES;
+
+    unsigned tries = effort == FAST ? 1 : ALLOC_TRIES;
+    df_granules o = place(pool, heap_find(pool, size, bins_of(size), tries), size, (df_granules)grow);
+    if (o == 0 && effort == FAST)
+        return pool->free < size + (df_granules)grow ? DEFRAG_NO_MEMORY : DEFRAG_FRAGMENTED;
+    if (o == 0) {
+        defrag_status status = place_hard(pool, size, &o);
+        if (status != DEFRAG_OK)
+            return status;
+    }
+    uint32_t slot;
+    df_word entry = df_heap_take_slot(pool, &slot);
+    name_block(pool, o, size, slot, entry, out);
+    return DEFRAG_OK;
+}
+
+/* --- The public forms ------------------------------------------------------------------- */
+
+static defrag_status allocate_zeroed(defrag_pool *pool, size_t bytes, enum effort effort, defrag_handle *out)
+{
+    defrag_status status = allocate(pool, bytes, effort, out);
+    if (status == DEFRAG_OK) {
+        df_granules o = entry_offset(table_entry(pool, handle_slot(out->bits)));
+        memset(block_payload(pool, o), 0, block_payload_bytes(header_size(block_header(pool, o))));
+    }
+    return status;
+}
+
+/* Any allocation from start to end. */
+DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, enum effort effort, bool zero,
+                                              defrag_handle *out)
+{
+    if (out == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    *out = DEFRAG_NULL;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = zero ? allocate_zeroed(pool, bytes, effort, out) : allocate(pool, bytes, effort, out);
+    if (status != DEFRAG_OK)
+        (void)df_heap_refuse(pool, status);
+    heap_leave(pool);
+    return status;
+}
+
+DF_NOINLINE static defrag_status alloc_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    return allocate_any(pool, bytes, FULL, false, out);
+}
+
+DF_NOINLINE static defrag_status alloc_fast_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    return allocate_any(pool, bytes, FAST, false, out);
+}
+
+/* Payloads up to this size are the hot path's: their bin needs no test for the last one. */
+#define HOT_BYTES ((BINS_LAST_SIZE - 1) * DF_GRANULE - DF_WORD)
+
+/* The common case: a plain pool, an empty slot, a hole or the wilderness at once. */
+DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle *out, unsigned tries,
+                                  defrag_status (*rest)(defrag_pool *, size_t, defrag_handle *))
+{
+    if (!heap_is_plain(pool) || DF_UNLIKELY(out == NULL) || DF_UNLIKELY(bytes > HOT_BYTES))
+        return rest(pool, bytes, out);
+    uint32_t slot = table_first_empty(pool);
+    if (DF_UNLIKELY(slot == 0))
+        return rest(pool, bytes, out);
+    df_granules size = block_granules(bytes);
+    df_granules o = heap_find(pool, size, bins_of_small(size), tries);
+    if (o)
+        heap_take(pool, o, size);
+    else if (size <= heap_wilderness(pool))
+        o = heap_take_top(pool, size);
+    else
+        return rest(pool, bytes, out);
+    name_block(pool, o, size, slot, table_take(pool, slot), out);
+    return DEFRAG_OK;
+}
+
+defrag_status defrag_alloc(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    return alloc_hot(pool, bytes, out, ALLOC_TRIES, alloc_rest);
+}
+
+defrag_status defrag_alloc_fast(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    return alloc_hot(pool, bytes, out, 1, alloc_fast_rest);
+}
+
+/* The bytes of `count` elements; SIZE_MAX, which no pool holds, if they overflow. */
+static size_t total_bytes(size_t count, size_t elem_bytes)
+{
+    return elem_bytes != 0 && count > SIZE_MAX / elem_bytes ? SIZE_MAX : count * elem_bytes;
+}
+
+defrag_status defrag_alloc_slice(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
+{
+    return allocate_any(pool, total_bytes(count, elem_bytes), FULL, true, out);
+}
+
+defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
+{
+    return allocate_any(pool, total_bytes(count, elem_bytes), FAST, true, out);
+}
+
+/* Whether every field of the request is one that can be granted. */
+static bool is_sound(const defrag_request *request)
+{
+    size_t alignment = request->alignment;
+    return alignment <= DF_GRANULE && (alignment & (alignment - 1)) == 0
+           && (request->flags & ~(uint32_t)DEFRAG_ZERO) == 0;
+}
+
+defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *request, defrag_handle *out)
+{
+    if (out != NULL)
+        *out = DEFRAG_NULL;
+    if (request == NULL || !is_sound(request))
+        return DEFRAG_BAD_ARGUMENT;
+    size_t bytes = total_bytes(request->count ? request->count : 1, request->bytes);
+    return allocate_any(pool, bytes, FULL, request->flags & DEFRAG_ZERO, out);
+}
+
+/* --- Freeing --------------------------------------------------------------------------------- */
+
+DF_INLINE void release(defrag_pool *pool, uint32_t slot, df_word entry, df_word header)
+{
+    table_give(pool, slot, entry);
+    heap_give(pool, entry_offset(entry), header_size(header), header);
+}
+
+static defrag_status free_block(defrag_pool *pool, defrag_handle handle)
+{
+    df_word entry;
+    uint32_t slot = handle_slot(handle.bits);
+    if (!handle_is_current(pool, handle, &entry))
+        return DEFRAG_STALE;
+    if (entry_lock(entry) != 0)
+        return DEFRAG_LOCKED;
+    if (!heap_is_owner(pool, entry_offset(entry), slot))
+        return DEFRAG_CORRUPT;
+    release(pool, slot, entry, block_header(pool, entry_offset(entry)));
+    return DEFRAG_OK;
+}
+
+DF_NOINLINE static defrag_status free_rest(defrag_pool *pool, defrag_handle *handle)
+{
+    if (handle == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    if (handle->bits != 0) {
+        status = free_block(pool, *handle);
+        if (status == DEFRAG_OK)
+            *handle = DEFRAG_NULL;
+    }
+    heap_leave(pool);
+    return status;
+}
+
+defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
+{
+    if (!heap_is_plain(pool) || DF_UNLIKELY(handle == NULL))
+        return free_rest(pool, handle);
+    uint32_t bits = handle->bits;
+    if (DF_UNLIKELY(handle_is_outside(pool, bits)))
+        return free_rest(pool, handle);
+    uint32_t slot = handle_slot(bits);
+    df_word entry = table_entry(pool, slot);
+    if (DF_UNLIKELY(handle_difference(bits, entry) != 0))
+        return free_rest(pool, handle);
+    df_granules o = entry_offset(entry);
+    if (DF_UNLIKELY(!heap_is_owner(pool, o, slot)))
+        return free_rest(pool, handle);
+    release(pool, slot, entry, block_header(pool, o));
+    handle->bits = 0;
+    return DEFRAG_OK;
+}
+
+/* --- Making room on request --------------------------------------------------------------------- */
+
+/* Whether defrag_alloc_fast() would find a place. */
+static bool is_room(const defrag_pool *pool, df_granules size, df_granules grow)
+{
+    if (heap_wilderness(pool) < grow)
+        return false;
+    return heap_find(pool, size, bins_of(size), 1) || heap_wilderness(pool) - grow >= size;
+}
+
+static defrag_status make_room(defrag_pool *pool, size_t bytes)
+{
+    df_granules size = heap_granules(pool, bytes);
+    if (size == 0)
+        return DEFRAG_BAD_SIZE;
+    int need = df_table_need(pool);
+    if (need < 0)
+        return DEFRAG_NO_HANDLES;
+    if (is_room(pool, size, (df_granules)need))
+        return DEFRAG_OK;
+
+    df_heap_trim(pool);
+    df_granules grow = (df_granules)df_table_need(pool);
+    if (is_room(pool, size, grow))
+        return DEFRAG_OK;
+    if (pool->free < size + grow)
+        return DEFRAG_NO_MEMORY;
+    df_granules o = heap_wilderness(pool) >= grow ? df_heap_search(pool, size) : 0;
+    if (o == 0)
+        return df_make_room(pool, size, grow);
+    /* It is deep in the request's own bin: bring it to the head. */
+    bins_insert(pool, o, bins_remove(pool, o, block_header(pool, o)));
+    return DEFRAG_OK;
+}
+
+defrag_status defrag_make_room(defrag_pool *pool, size_t bytes)
+{
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = make_room(pool, bytes);
+    heap_leave(pool);
+    return status;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control block: the fixed part of a pool's image.
+ *
+ *   pool ─► ┌───────────┬─────────┬────────────┬────────────┬─────────────────┐
+ *           │ host word │ control │ blocks ──► │ wilderness │ ◄── handle table │
+ *           └───────────┴─────────┴────────────┴────────────┴─────────────────┘
+ *           0           8         DF_FIRST     top          floor     granules
+ *
+ * The four marks are offsets in granules. An offset o names the payload at
+ * byte o * DF_GRANULE; its header is the word just below. Everything in the
+ * image is an offset or a count, so that the image can be moved; the host word
+ * alone is a pointer, and is no part of the image.
+ *
+ * What says whose image this is stands at the same place in every layout, and
+ * next to it what lock and unlock need.
+ */
+#ifndef DF_CONTROL_H
+#define DF_CONTROL_H
+
+#include "bits.h"
+
+#define DF_HOST_BYTES 8
+
+/*
+ * A bin is the sentinel of a ring of free blocks: the two words that a free
+ * block has at its offset, so that linking needs no special case. Bins are
+ * numbered from 4 on, and bin b stands at offset b * DF_BIN_STEP.
+ */
+#define DF_BIN_FIRST 4u
+#define DF_BIN_LAST  (DF_MAP_BITS - 1)
+#define DF_BINS      (DF_MAP_BITS - DF_BIN_FIRST)
+#define DF_BIN_STEP  (DF_GRANULE == DF_WORD ? 2u : 1u)
+#define DF_BIN_WORDS (DF_BIN_STEP * DF_GRANULE / DF_WORD)
+#define DF_BINS_AT   (DF_BIN_FIRST * DF_BIN_WORDS * DF_WORD - DF_WORD)
+
+/* What stands in front of the bins in the narrow layout. */
+#define DF_FRONT_BYTES 28u
+
+#define DF_MAGIC         0x44465247u /* "DFRG"; reads otherwise in the other byte order */
+#define DF_IMAGE_VERSION 1u
+
+/* What `busy` says. */
+#define DF_BUSY_MOVING   1u /* blocks are on their way: the image is not consistent */
+#define DF_BUSY_CALLBACK 2u /* on_move or a visitor runs                             */
+
+struct DF_MAY_ALIAS defrag_pool {
+    uint8_t host[DF_HOST_BYTES]; /* holds the address of the configuration, or null */
+
+    uint32_t magic;
+    uint8_t version;
+    uint8_t wide;
+    uint8_t alignment;
+    uint8_t busy;
+
+    uint32_t handle_limit; /* the largest handle bits that a slot in use can have */
+#if DEFRAG_WIDE
+    uint32_t free_tail; /* slot at the end of the list of empty slots; 0: it is empty */
+#endif
+    df_word table; /* bytes from the pool to entry 0; entry n lies n words below */
+    df_map map;    /* bin b holds a block: bit DF_MAP_BITS - 1 - b */
+#if DEFRAG_WIDE
+    df_half top;
+    df_half floor;
+    df_half free;
+    df_half free_lowest;
+#elif DEFRAG_ALIGNMENT > 8
+    uint8_t unused_front[DF_BINS_AT - DF_FRONT_BYTES];
+#endif
+
+    df_word bins[DF_BINS][DF_BIN_WORDS];
+
+#if !DEFRAG_WIDE
+    df_half top;
+    df_half floor;
+    df_half free;        /* granules in free blocks and the wilderness       */
+    df_half free_lowest; /* the least of it since the table's length changed */
+    df_half free_tail;
+#endif
+    df_half cursor;   /* compaction: a boundary between blocks; see compact.c   */
+    df_half granules; /* the length: whole granules from the pool on            */
+    df_half base;     /* address of the pool modulo DF_LARGEST_ALIGNMENT        */
+
+    uint8_t skipped; /* bytes of the buffer below the pool, less than a granule */
+    uint8_t dirty;   /* a block was unlocked since the compaction's pass began  */
+    uint8_t seed;    /* generation that a new slot begins with                  */
+    uint8_t unused_back;
+
+    /* Statistics. The first two are of the time before the table's length last changed. */
+    df_half peak_live;
+    df_half fewest_free;
+    df_half peak_blocks;
+#if !DEFRAG_WIDE
+    df_half unused_half;
+#endif
+    uint32_t failed[5];
+    uint32_t moved_blocks;
+    uint32_t moved_granules;
+#if DEFRAG_WIDE
+    uint32_t unused_end;
+#endif
+};
+
+/* Payloads may one day be aligned to g * 2^7; an image keeps its address modulo this. */
+#define DF_LARGEST_ALIGNMENT (DF_GRANULE << 7)
+
+/* The first block: its header begins where the control block ends. */
+#define DF_FIRST ((df_granules)((sizeof(struct defrag_pool) + DF_WORD + DF_GRANULE - 1) / DF_GRANULE))
+
+DF_STATIC_ASSERT(offsetof(struct defrag_pool, bins) == DF_BINS_AT, "a bin stands where its number says");
+
+/* --- Words of the image, by byte offset -------------------------------------- */
+
+DF_INLINE df_word word_load(const defrag_pool *pool, size_t at)
+{
+    return *(const df_word_alias *)(const void *)((const uint8_t *)pool + at);
+}
+
+DF_INLINE void word_store(defrag_pool *pool, size_t at, df_word value)
+{
+    *(df_word_alias *)(void *)((uint8_t *)pool + at) = value;
+}
+
+DF_INLINE void word_store_low(defrag_pool *pool, size_t at, df_granules value)
+{
+    *(df_half_alias *)(void *)((uint8_t *)pool + at + DF_LOW_HALF) = (df_half)value;
+}
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The private heap: granules taken and given back, with split and coalesce, the
+ * counters that go with it, and the way into and out of the critical section.
+ * It knows neither requests nor handles' locks.
+ */
+#ifndef DF_HEAP_H
+#define DF_HEAP_H
+
+#include "bins.h"
+#include "table.h"
+
+/* --- Entering and leaving ---------------------------------------------------------- */
+
+DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
+{
+    const defrag_config *config;
+    memcpy(&config, pool->host, sizeof config);
+    return config;
+}
+
+/* A pool without a configuration: no hooks to call, no flag to heed. A null pool is not plain. */
+DF_INLINE bool heap_is_plain(const defrag_pool *pool)
+{
+    return !DEFRAG_DEBUG && DF_LIKELY(pool != NULL) && DF_LIKELY(heap_config(pool) == NULL);
+}
+
+/* Begins a call: DEFRAG_BAD_ARGUMENT for a null pool, or from inside a callback. */
+defrag_status df_heap_enter(const defrag_pool *pool);
+
+DF_INLINE void heap_leave(const defrag_pool *pool)
+{
+    const defrag_config *config = heap_config(pool);
+    if (config && config->leave)
+        config->leave(config->section_context);
+}
+
+DF_INLINE bool heap_is_manual(const defrag_pool *pool)
+{
+    const defrag_config *config = heap_config(pool);
+    return config && (config->flags & DEFRAG_MANUAL);
+}
+
+/* --- Measures ------------------------------------------------------------------------ */
+
+DF_INLINE df_granules heap_wilderness(const defrag_pool *pool)
+{
+    return (df_granules)pool->floor - pool->top;
+}
+
+/* The largest block of an empty pool. */
+DF_INLINE df_granules heap_capacity(const defrag_pool *pool)
+{
+    return (df_granules)pool->granules - TABLE_GRANULES_MIN - DF_FIRST;
+}
+
+/* The size of a block with `bytes` of payload; 0 if no pool of this length holds it. */
+DF_INLINE df_granules heap_granules(const defrag_pool *pool, size_t bytes)
+{
+    if (bytes > block_bytes(heap_capacity(pool)))
+        return 0;
+    df_granules size = block_granules(bytes);
+    return size <= heap_capacity(pool) ? size : 0;
+}
+
+/* Whether all free memory is in one piece already. */
+DF_INLINE bool heap_is_compact(const defrag_pool *pool)
+{
+    return pool->free == heap_wilderness(pool);
+}
+
+/* Whether header and entry agree that the block at `o` is the slot's. */
+DF_INLINE bool heap_is_owner(const defrag_pool *pool, df_granules o, uint32_t slot)
+{
+    return block_is_inside(pool, o) && header_owner(block_header(pool, o)) == slot;
+}
+
+DF_INLINE void heap_note_used(defrag_pool *pool, df_granules size)
+{
+    pool->free = (df_half)(pool->free - size);
+    if (pool->free < pool->free_lowest)
+        pool->free_lowest = pool->free;
+}
+
+/* Compaction must look again from `o` on: something there changed. See compact.c. */
+DF_INLINE void heap_lower_cursor(defrag_pool *pool, df_granules o)
+{
+    if (o < pool->cursor)
+        pool->cursor = (df_half)o;
+}
+
+/* Counts a refused request; returns the status. */
+defrag_status df_heap_refuse(defrag_pool *pool, defrag_status status);
+
+/*
+ * Whether the marks lie in order inside the pool's length, which is trusted.
+ * Where they do not, no block and no entry can be looked at.
+ */
+bool df_heap_marks_are_sound(const defrag_pool *pool);
+
+/* --- Taking and giving ----------------------------------------------------------------- */
+
+/*
+ * A free block of `size` granules: the request's own bin, up to `tries` blocks,
+ * then the head of the next bin that is not empty. 0 if there is none.
+ */
+DF_INLINE df_granules heap_find(const defrag_pool *pool, df_granules size, unsigned bin, unsigned tries)
+{
+    df_granules sentinel = bins_sentinel(bin);
+    df_granules o = bins_head(pool, bin);
+    for (unsigned i = 0; i < tries && o != sentinel; i++) {
+        df_word links = block_links(pool, o);
+        if (links_size(links) >= size)
+            return o;
+        o = links_next(links);
+    }
+    unsigned above = bins_above(pool->map, bin);
+    return above ? bins_head(pool, above) : 0;
+}
+
+/*
+ * Takes the first `size` granules of the free block at `o`, which is at least as
+ * large; the rest becomes a free block. The caller writes the header.
+ *
+ *   [ free             ][ used ]  ->  [ taken ][ free ][ used ]
+ */
+DF_INLINE void heap_take(defrag_pool *pool, df_granules o, df_granules size)
+{
+    df_granules rest = bins_remove(pool, o, block_header(pool, o)) - size;
+    if (rest)
+        bins_insert(pool, o + size, rest);
+    else
+        block_set_prev_used(pool, o + size);
+    heap_note_used(pool, size);
+}
+
+/* Takes `size` granules of the wilderness, which has as many; returns where. */
+DF_INLINE df_granules heap_take_top(defrag_pool *pool, df_granules size)
+{
+    df_granules o = pool->top;
+    block_set_top(pool, o + size);
+    heap_note_used(pool, size);
+    return o;
+}
+
+/*
+ * Makes [o, o + size) free, where a used block or a part of one ended; the
+ * block before it is free iff `header`, that of the used block at `o`, says so.
+ *
+ *   [ free ][ o ][ free ]  ->  [ free             ]
+ *   [ free ][ o ] top      ->  top
+ */
+DF_INLINE void heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word header)
+{
+    pool->free = (df_half)(pool->free + size);
+    if (header & BLOCK_PREV_FREE) {
+        o -= block_size_before(pool, o);
+        size += bins_remove(pool, o, block_header(pool, o));
+    }
+    heap_lower_cursor(pool, o);
+    df_granules next = o + size;
+    df_word next_header = block_header(pool, next);
+    if (header_is_used(next_header)) {
+        block_set_header(pool, next, next_header | BLOCK_PREV_FREE);
+    } else if (header_is_top(next_header)) {
+        block_set_top(pool, o);
+        return;
+    } else {
+        size += bins_remove(pool, next, next_header);
+    }
+    bins_insert(pool, o, size);
+}
+
+/*
+ * A free block of `size` granules wherever there is one: heap_find(), and then
+ * all of the request's own bin. 0 if there is none. O(blocks of that bin).
+ */
+df_granules df_heap_search(const defrag_pool *pool, df_granules size);
+
+/* df_table_trim(), and what the counters make of it. O(S). */
+void df_heap_trim(defrag_pool *pool);
+
+/*
+ * Takes a slot; returns its entry, without offset. If df_table_need() is 1 the
+ * wilderness must have a granule to give.
+ */
+df_word df_heap_take_slot(defrag_pool *pool, uint32_t *slot);
+
+/* The most live granules and the least free ones, ever. */
+DF_INLINE df_granules heap_peak_live(const defrag_pool *pool)
+{
+    df_granules peak = (df_granules)pool->floor - DF_FIRST - pool->free_lowest;
+    return peak > pool->peak_live ? peak : pool->peak_live;
+}
+
+DF_INLINE df_granules heap_fewest_free(const defrag_pool *pool)
+{
+    return pool->free_lowest < pool->fewest_free ? pool->free_lowest : pool->fewest_free;
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Locking, and reading and writing through a handle. Each of the hot functions
+ * does its work at once on a plain pool and leaves everything else (hooks, bad
+ * arguments, errors, the rarer kind of lock) to a function of its own.
+ */
+#include "mover.h"
+
+/* --- Locking, inside the critical section ----------------------------------------- */
+
+/* Why an exclusive lock is refused, or DEFRAG_OK and the address. */
+static defrag_status lock_alone(defrag_pool *pool, defrag_handle handle, void **out)
+{
+    df_word entry;
+    if (!handle_is_current(pool, handle, &entry))
+        return DEFRAG_STALE;
+    if (entry_lock(entry) != 0)
+        return DEFRAG_LOCKED;
+    table_set_entry(pool, handle_slot(handle.bits), entry | TABLE_LOCK_MASK);
+    *out = block_payload(pool, entry_offset(entry));
+    return DEFRAG_OK;
+}
+
+static defrag_status lock_shared(defrag_pool *pool, defrag_handle handle, const void **out)
+{
+    df_word entry;
+    if (!handle_is_current(pool, handle, &entry))
+        return DEFRAG_STALE;
+    if (entry_lock(entry) == TABLE_LOCK_ALONE)
+        return DEFRAG_LOCKED;
+    if (entry_lock(entry) == TABLE_LOCK_SHARED)
+        return DEFRAG_LOCK_LIMIT;
+    table_set_entry(pool, handle_slot(handle.bits), entry + TABLE_LOCK_ONE);
+    *out = block_payload(pool, entry_offset(entry));
+    return DEFRAG_OK;
+}
+
+static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
+{
+    df_word entry;
+    if (!handle_is_current(pool, handle, &entry))
+        return DEFRAG_STALE;
+    if (entry_lock(entry) == 0)
+        return DEFRAG_NOT_LOCKED;
+    entry -= entry_lock(entry) == TABLE_LOCK_ALONE ? TABLE_LOCK_MASK : TABLE_LOCK_ONE;
+    table_set_entry(pool, handle_slot(handle.bits), entry);
+    pool->dirty = 1;
+    return DEFRAG_OK;
+}
+
+/* --- The public forms ---------------------------------------------------------------- */
+
+defrag_status defrag_try_lock(defrag_pool *pool, defrag_handle handle, void **out)
+{
+    if (out == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    *out = NULL;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = lock_alone(pool, handle, out);
+    heap_leave(pool);
+    return status;
+}
+
+defrag_status defrag_try_lock_shared(defrag_pool *pool, defrag_handle handle, const void **out)
+{
+    if (out == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    *out = NULL;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = lock_shared(pool, handle, out);
+    heap_leave(pool);
+    return status;
+}
+
+DF_NOINLINE static void *lock_rest(defrag_pool *pool, defrag_handle handle)
+{
+    void *address;
+    return defrag_try_lock(pool, handle, &address) == DEFRAG_OK ? address : NULL;
+}
+
+void *defrag_lock(defrag_pool *pool, defrag_handle handle)
+{
+    if (!heap_is_plain(pool) || handle_is_outside(pool, handle.bits))
+        return lock_rest(pool, handle);
+    uint32_t slot = handle_slot(handle.bits);
+    df_word entry = table_entry(pool, slot);
+    if (DF_UNLIKELY(handle_difference(handle.bits, entry) != 0))
+        return lock_rest(pool, handle);
+    table_set_entry(pool, slot, entry | TABLE_LOCK_MASK);
+    return block_payload(pool, entry_offset(entry));
+}
+
+const void *defrag_lock_shared(defrag_pool *pool, defrag_handle handle)
+{
+    const void *address;
+    return defrag_try_lock_shared(pool, handle, &address) == DEFRAG_OK ? address : NULL;
+}
+
+DF_NOINLINE static defrag_status unlock_rest(defrag_pool *pool, defrag_handle handle)
+{
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = unlock(pool, handle);
+    heap_leave(pool);
+    return status;
+}
+
+defrag_status defrag_unlock(defrag_pool *pool, defrag_handle handle)
+{
+    if (!heap_is_plain(pool) || handle_is_outside(pool, handle.bits))
+        return unlock_rest(pool, handle);
+    uint32_t slot = handle_slot(handle.bits);
+    df_word entry = table_entry(pool, slot);
+    if (DF_UNLIKELY(handle_difference(handle.bits, entry) != TABLE_LOCK_MASK))
+        return unlock_rest(pool, handle);
+    table_set_entry(pool, slot, entry - TABLE_LOCK_MASK);
+    pool->dirty = 1;
+    return DEFRAG_OK;
+}
+
+/* --- Access without a lock -------------------------------------------------------------- */
+
+/* The payload of a block that is locked in no way above `locks`. */
+static defrag_status find_payload(const defrag_pool *pool, defrag_handle handle, unsigned locks,
+                                  uint8_t **payload, size_t *size)
+{
+    df_word entry;
+    if (!handle_is_current(pool, handle, &entry))
+        return DEFRAG_STALE;
+    if (entry_lock(entry) > locks)
+        return DEFRAG_LOCKED;
+    df_granules o = entry_offset(entry);
+    if (!heap_is_owner(pool, o, handle_slot(handle.bits)))
+        return DEFRAG_CORRUPT;
+    *payload = block_payload(pool, o);
+    *size = block_payload_bytes(header_size(block_header(pool, o)));
+    return DEFRAG_OK;
+}
+
+/* The same, and in it the bytes [offset, offset + bytes). */
+static defrag_status find_bytes(const defrag_pool *pool, defrag_handle handle, unsigned locks, size_t offset,
+                                size_t bytes, uint8_t **at)
+{
+    size_t size;
+    defrag_status status = find_payload(pool, handle, locks, at, &size);
+    if (status != DEFRAG_OK)
+        return status;
+    if (offset > size || bytes > size - offset)
+        return DEFRAG_OUT_OF_RANGE;
+    *at += offset;
+    return DEFRAG_OK;
+}
+
+defrag_status defrag_read(defrag_pool *pool, defrag_handle handle, size_t offset, void *to, size_t bytes)
+{
+    uint8_t *at;
+    if (to == NULL && bytes != 0)
+        return DEFRAG_BAD_ARGUMENT;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = find_bytes(pool, handle, TABLE_LOCK_SHARED, offset, bytes, &at);
+    if (status == DEFRAG_OK && bytes != 0)
+        memcpy(to, at, bytes);
+    heap_leave(pool);
+    return status;
+}
+
+defrag_status defrag_write(defrag_pool *pool, defrag_handle handle, size_t offset, const void *from,
+                           size_t bytes)
+{
+    uint8_t *at;
+    if (from == NULL && bytes != 0)
+        return DEFRAG_BAD_ARGUMENT;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = find_bytes(pool, handle, 0, offset, bytes, &at);
+    if (status == DEFRAG_OK && bytes != 0)
+        memcpy(at, from, bytes);
+    heap_leave(pool);
+    return status;
+}
+
+size_t defrag_size(const defrag_pool *pool, defrag_handle handle)
+{
+    uint8_t *payload;
+    size_t size;
+    if (df_heap_enter(pool) != DEFRAG_OK)
+        return 0;
+    if (find_payload(pool, handle, TABLE_LOCK_ALONE, &payload, &size) != DEFRAG_OK)
+        size = 0;
+    heap_leave(pool);
+    return size;
+}

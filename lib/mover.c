@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loops copy words, because every block is made of them, and are kept from
+ * becoming calls of memmove: newlib's takes 0.8 instructions a byte downward
+ * and 4 upward on a Cortex-M3, a loop of words far less.
+ */
+#include "mover.h"
+
+/* Four words at a time: compilers turn them into LDM and STM, or vector moves. */
+#define CHUNK 4
+
+static void copy_ascending(df_word_alias *to, const df_word_alias *from, size_t words)
+{
+    for (; words >= CHUNK; words -= CHUNK, to += CHUNK, from += CHUNK) {
+        df_word a = from[0], b = from[1], c = from[2], d = from[3];
+        to[0] = a;
+        to[1] = b;
+        to[2] = c;
+        to[3] = d;
+    }
+    for (; words > 0; words--)
+        *to++ = *from++;
+}
+
+static void copy_descending(df_word_alias *to, const df_word_alias *from, size_t words)
+{
+    to += words;
+    from += words;
+    for (; words >= CHUNK; words -= CHUNK) {
+        to -= CHUNK;
+        from -= CHUNK;
+        df_word d = from[3], c = from[2], b = from[1], a = from[0];
+        to[3] = d;
+        to[2] = c;
+        to[1] = b;
+        to[0] = a;
+    }
+    for (; words > 0; words--)
+        *--to = *--from;
+}
+
+/* Header and table agree again: count the move and tell the user. */
+static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word header)
+{
+    df_granules size = header_size(header);
+    uint32_t owner = header_owner(header);
+    df_word entry = entry_with_offset(table_entry(pool, owner), to);
+
+    table_set_entry(pool, owner, entry);
+    pool->moved_blocks++;
+    pool->moved_granules += size;
+
+    const defrag_config *config = heap_config(pool);
+    if (config && config->on_move) {
+        pool->busy |= DF_BUSY_CALLBACK;
+        config->on_move(config->move_context, handle_make(owner, entry), block_payload(pool, from),
+                        block_payload(pool, to), block_payload_bytes(size));
+        pool->busy &= (uint8_t)~DF_BUSY_CALLBACK;
+    }
+}
+
+static df_word_alias *payload_words(defrag_pool *pool, df_granules o)
+{
+    return (df_word_alias *)(void *)block_payload(pool, o);
+}
+
+/* Words of a block's payload. */
+static size_t payload_count(df_word header)
+{
+    return block_payload_bytes(header_size(header)) / DF_WORD;
+}
+
+void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word header)
+{
+    block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
+    copy_ascending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
+    finish(pool, from, to, header);
+}
+
+void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header)
+{
+    copy_descending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
+    block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
+    finish(pool, from, to, header);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving a block: its words, its entry, the counters, the caller's hook. What
+ * its old place becomes is up to who moves it.
+ */
+#ifndef DF_MOVER_H
+#define DF_MOVER_H
+
+#include "heap.h"
+
+/* Between these the image may be inconsistent; a dump of it says so. */
+DF_INLINE void mover_begin(defrag_pool *pool)
+{
+    pool->busy |= DF_BUSY_MOVING;
+}
+
+DF_INLINE void mover_end(defrag_pool *pool)
+{
+    pool->busy &= (uint8_t)~DF_BUSY_MOVING;
+}
+
+/*
+ * Moves the used block at `from`, whose header is `header`, down to `to`. The
+ * places may overlap. The block before it is taken to be used.
+ */
+void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word header);
+
+/* The same upward. */
+void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header);
+
+#endif

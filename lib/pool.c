@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* From a buffer to a pool: a new one, or one whose image the buffer holds. */
+#include "check.h"
+
+/* Granules of a pool that holds one block of the smallest size. */
+#define GRANULES_MIN (DF_FIRST + BLOCK_MIN + TABLE_GRANULES_MIN)
+
+static bool config_is_sound(const defrag_config *config)
+{
+    return config == NULL
+           || ((config->flags & ~(uint32_t)DEFRAG_MANUAL) == 0 && !config->enter == !config->leave);
+}
+
+static void set_config(defrag_pool *pool, const defrag_config *config)
+{
+    memset(pool->host, 0, sizeof pool->host);
+    memcpy(pool->host, &config, sizeof config);
+}
+
+/* Bytes from `buffer` to its first aligned byte. */
+static size_t skip_to_aligned(const void *buffer)
+{
+    return (DF_GRANULE - (uintptr_t)buffer % DF_GRANULE) % DF_GRANULE;
+}
+
+static defrag_pool *pool_at(void *buffer, size_t skipped)
+{
+    return (defrag_pool *)(void *)((uint8_t *)buffer + skipped);
+}
+
+/* Writes down where the pool lies. */
+static void note_place(defrag_pool *pool, size_t skipped)
+{
+    pool->skipped = (uint8_t)skipped;
+    pool->base = (df_half)((uintptr_t)pool % DF_LARGEST_ALIGNMENT);
+}
+
+static void format(defrag_pool *pool, df_granules granules)
+{
+    memset(pool, 0, sizeof *pool);
+    pool->magic = DF_MAGIC;
+    pool->version = DF_IMAGE_VERSION;
+    pool->wide = DEFRAG_WIDE;
+    pool->alignment = DEFRAG_ALIGNMENT;
+    pool->granules = (df_half)granules;
+    df_table_format(pool);
+    bins_format(pool);
+    block_set_top(pool, DF_FIRST);
+    pool->cursor = (df_half)DF_FIRST;
+    pool->free = (df_half)heap_wilderness(pool);
+    pool->free_lowest = pool->free;
+    pool->fewest_free = pool->free;
+}
+
+defrag_status defrag_init(defrag_pool **out, void *buffer, size_t bytes, const defrag_config *or_null)
+{
+    if (out == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    *out = NULL;
+    if (buffer == NULL || !config_is_sound(or_null))
+        return DEFRAG_BAD_ARGUMENT;
+    size_t skipped = skip_to_aligned(buffer);
+    if (bytes < skipped)
+        return DEFRAG_BAD_SIZE;
+    size_t granules = (bytes - skipped) / DF_GRANULE;
+    if (granules < GRANULES_MIN || granules > DF_HALF_MAX)
+        return DEFRAG_BAD_SIZE;
+
+    defrag_pool *pool = pool_at(buffer, skipped);
+    format(pool, (df_granules)granules);
+    note_place(pool, skipped);
+    set_config(pool, or_null);
+    *out = pool;
+    return DEFRAG_OK;
+}
+
+/* Whether the image in the pool, of which `bytes` bytes can be read, is one of this build's. */
+static defrag_status check_origin(const defrag_pool *pool, size_t bytes)
+{
+    if (pool->magic == __builtin_bswap32(DF_MAGIC))
+        return DEFRAG_BAD_ARGUMENT;
+    if (pool->magic != DF_MAGIC)
+        return DEFRAG_CORRUPT;
+    if (pool->version != DF_IMAGE_VERSION || pool->wide != DEFRAG_WIDE || pool->alignment != DEFRAG_ALIGNMENT)
+        return DEFRAG_BAD_ARGUMENT;
+    if (bytes < sizeof *pool || pool->granules > bytes / DF_GRANULE)
+        return DEFRAG_BAD_SIZE;
+    return pool->granules < GRANULES_MIN ? DEFRAG_CORRUPT : DEFRAG_OK;
+}
+
+defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes, const defrag_config *or_null)
+{
+    if (out == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    *out = NULL;
+    if (buffer == NULL || !config_is_sound(or_null))
+        return DEFRAG_BAD_ARGUMENT;
+    size_t skipped = skip_to_aligned(buffer);
+    if (bytes < skipped || bytes - skipped < offsetof(struct defrag_pool, handle_limit))
+        return DEFRAG_BAD_SIZE;
+
+    defrag_pool *pool = pool_at(buffer, skipped);
+    defrag_status status = check_origin(pool, bytes - skipped);
+    if (status == DEFRAG_OK && !df_check(pool))
+        status = DEFRAG_CORRUPT;
+    if (status != DEFRAG_OK)
+        return status;
+    note_place(pool, skipped);
+    set_config(pool, or_null);
+    *out = pool;
+    return DEFRAG_OK;
+}

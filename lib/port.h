@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What depends on the compiler and on how this build was configured. Every
+ * other file of the library includes this one, and nothing outside the folder
+ * but freestanding headers.
+ */
+#ifndef DF_PORT_H
+#define DF_PORT_H
+
+#include "defrag.h"
+
+#include <stdbool.h>
+
+/* The layout: narrow counts granules in 16 bits, wide in 32. */
+#ifndef DEFRAG_WIDE
+#if UINTPTR_MAX > 0xffffffffu
+#define DEFRAG_WIDE 1
+#else
+#define DEFRAG_WIDE 0
+#endif
+#endif
+
+/* The granule, in bytes: the unit of sizes and offsets and the alignment of payloads. */
+#ifndef DEFRAG_ALIGNMENT
+#define DEFRAG_ALIGNMENT 8
+#endif
+
+#ifndef DEFRAG_DEBUG
+#define DEFRAG_DEBUG 0
+#endif
+
+#if DEFRAG_WIDE != 0 && DEFRAG_WIDE != 1
+#error "DEFRAG_WIDE is 0 (narrow) or 1 (wide)"
+#endif
+#if DEFRAG_ALIGNMENT != 4 && DEFRAG_ALIGNMENT != 8 && DEFRAG_ALIGNMENT != 16
+#error "DEFRAG_ALIGNMENT is 4, 8 or 16"
+#endif
+#if DEFRAG_WIDE && DEFRAG_ALIGNMENT == 4
+#error "the wide layout has 8-byte headers: DEFRAG_ALIGNMENT is 8 or 16"
+#endif
+
+#if defined(__GNUC__)
+#define DF_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define DF_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define DF_NOINLINE    __attribute__((noinline))
+#define DF_INLINE      __attribute__((always_inline)) static inline
+#define DF_MAY_ALIAS   __attribute__((may_alias))
+#else
+#error "the library needs the may_alias attribute of gcc and clang"
+#endif
+
+#if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define DF_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#else
+#define DF_STATIC_ASSERT(condition, text) extern char df_static_assert_[(condition) ? 1 : -1]
+#endif
+
+/* The only functions the library needs from outside. <string.h> is no freestanding header. */
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memmove(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+
+/* Functions that one file of the library offers to another. */
+#ifdef DEFRAG_PREFIX
+#define df_table_format         DEFRAG_NAME(df_table_format)
+#define df_table_need           DEFRAG_NAME(df_table_need)
+#define df_table_take_new       DEFRAG_NAME(df_table_take_new)
+#define df_table_used           DEFRAG_NAME(df_table_used)
+#define df_table_trim           DEFRAG_NAME(df_table_trim)
+#define df_heap_enter           DEFRAG_NAME(df_heap_enter)
+#define df_heap_refuse          DEFRAG_NAME(df_heap_refuse)
+#define df_heap_search          DEFRAG_NAME(df_heap_search)
+#define df_heap_trim            DEFRAG_NAME(df_heap_trim)
+#define df_heap_take_slot       DEFRAG_NAME(df_heap_take_slot)
+#define df_heap_marks_are_sound DEFRAG_NAME(df_heap_marks_are_sound)
+#define df_move_down            DEFRAG_NAME(df_move_down)
+#define df_move_up              DEFRAG_NAME(df_move_up)
+#define df_slide                DEFRAG_NAME(df_slide)
+#define df_make_room            DEFRAG_NAME(df_make_room)
+#define df_gather               DEFRAG_NAME(df_gather)
+#define df_largest_sum          DEFRAG_NAME(df_largest_sum)
+#define df_check                DEFRAG_NAME(df_check)
+#endif
+
+#endif

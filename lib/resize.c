@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Giving a block another size: the nearest place first, other blocks' bytes last. */
+#include "compact.h"
+
+/* Cuts the block at `o` down to `want` granules. */
+static void shrink(defrag_pool *pool, df_granules o, df_granules want)
+{
+    df_word header = block_header(pool, o);
+    block_set_header(pool, o, header_with_size(header, want));
+    /* What is cut off has a used block before it, this one. */
+    heap_give(pool, o + want, header_size(header) - want, 0);
+}
+
+/* Granules of the free memory just above the block that ends at `end`. */
+static df_granules room_above(const defrag_pool *pool, df_granules end)
+{
+    df_word header = block_header(pool, end);
+    if (header_is_used(header))
+        return 0;
+    return header_is_top(header) ? heap_wilderness(pool) : block_free_size(pool, end, header);
+}
+
+/* Takes the first `size` granules of the free memory at `end`, which has as many. */
+static void take_above(defrag_pool *pool, df_granules end, df_granules size)
+{
+    if (end == pool->top)
+        (void)heap_take_top(pool, size);
+    else
+        heap_take(pool, end, size);
+    /* The cursor may have stood on the boundary that is gone now. */
+    if (pool->cursor == end)
+        pool->cursor = (df_half)(end + size);
+}
+
+static bool grow_in_place(defrag_pool *pool, df_granules o, df_granules want)
+{
+    df_word header = block_header(pool, o);
+    df_granules end = o + header_size(header);
+    df_granules more = want - header_size(header);
+    if (room_above(pool, end) < more)
+        return false;
+    take_above(pool, end, more);
+    block_set_header(pool, o, header_with_size(header, want));
+    return true;
+}
+
+/*
+ *   [ free ][ block ][ free ]  ->  [ block            ][ free ]
+ *   place   o        end
+ */
+static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
+{
+    df_word header = block_header(pool, o);
+    df_granules own = header_size(header);
+    df_granules end = o + own;
+    df_granules below = header & BLOCK_PREV_FREE ? block_size_before(pool, o) : 0;
+    if (below == 0 || below + own + room_above(pool, end) < want)
+        return false;
+
+    df_granules place = o - below;
+    mover_begin(pool);
+    (void)bins_remove(pool, place, block_header(pool, place));
+    if (below + own < want)
+        take_above(pool, end, want - own - below);
+    df_move_down(pool, o, place, header);
+    block_set_header(pool, place, header_with_size(block_header(pool, place), want));
+    pool->free = (df_half)(pool->free - below);
+    if (below + own > want)
+        heap_give(pool, place + want, below + own - want, 0);
+    heap_note_used(pool, 0);
+    heap_lower_cursor(pool, place);
+    mover_end(pool);
+    return true;
+}
+
+/* Moves the block to a hole of `want` granules, or to the wilderness. */
+static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
+{
+    df_granules to = df_heap_search(pool, want);
+    if (to)
+        heap_take(pool, to, want);
+    else if (heap_wilderness(pool) >= want)
+        to = heap_take_top(pool, want);
+    else
+        return false;
+    /* Only now: the hole may have been the one before this block. */
+    df_word header = block_header(pool, o);
+    mover_begin(pool);
+    df_move_down(pool, o, to, header);
+    block_set_header(pool, to, header_with_size(block_header(pool, to), want));
+    heap_give(pool, o, header_size(header), header);
+    mover_end(pool);
+    return true;
+}
+
+/* Makes the block `want` granules long without moving another one. */
+static bool grow_alone(defrag_pool *pool, df_granules o, df_granules want)
+{
+    return grow_in_place(pool, o, want) || grow_backward(pool, o, want) || grow_elsewhere(pool, o, want);
+}
+
+static defrag_status grow(defrag_pool *pool, uint32_t slot, df_granules want)
+{
+    df_granules o = entry_offset(table_entry(pool, slot));
+    df_granules own = header_size(block_header(pool, o));
+    if (grow_alone(pool, o, want))
+        return DEFRAG_OK;
+    df_heap_trim(pool);
+    if (grow_alone(pool, o, want))
+        return DEFRAG_OK;
+    if (pool->free + own < want)
+        return DEFRAG_NO_MEMORY;
+    if (heap_is_manual(pool))
+        return DEFRAG_FRAGMENTED;
+    if (pool->free >= want && df_make_room(pool, want, 0) == DEFRAG_OK) {
+        (void)grow_alone(pool, entry_offset(table_entry(pool, slot)), want);
+        return DEFRAG_OK;
+    }
+    return df_gather(pool, o, want) ? DEFRAG_OK : DEFRAG_PINNED;
+}
+
+static defrag_status resize_locked(defrag_pool *pool, df_granules o, df_granules want)
+{
+    df_granules own = header_size(block_header(pool, o));
+    return want == own || (want > own && grow_in_place(pool, o, want)) ? DEFRAG_OK : DEFRAG_LOCKED;
+}
+
+static defrag_status resize(defrag_pool *pool, defrag_handle handle, size_t bytes)
+{
+    df_word entry;
+    uint32_t slot = handle_slot(handle.bits);
+    if (!handle_is_current(pool, handle, &entry))
+        return DEFRAG_STALE;
+    df_granules o = entry_offset(entry);
+    if (!heap_is_owner(pool, o, slot))
+        return DEFRAG_CORRUPT;
+    df_granules want = heap_granules(pool, bytes);
+    if (entry_lock(entry) != 0)
+        return resize_locked(pool, o, want);
+    if (want == 0)
+        return DEFRAG_BAD_SIZE;
+    df_granules own = header_size(block_header(pool, o));
+    if (want > own)
+        return grow(pool, slot, want);
+    if (want < own)
+        shrink(pool, o, want);
+    return DEFRAG_OK;
+}
+
+defrag_status defrag_resize(defrag_pool *pool, defrag_handle handle, size_t bytes)
+{
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    status = resize(pool, handle, bytes);
+    if (status != DEFRAG_OK)
+        (void)df_heap_refuse(pool, status);
+    heap_leave(pool);
+    return status;
+}

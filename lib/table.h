@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handle table: slot -> offset, generation, lock state. The only place that
+ * knows the bits of entries and handles.
+ *
+ * The table grows down from the end of the pool. Entry 0 belongs to no block:
+ * its link is the head of the list of empty slots, and no handle matches it, so
+ * that the null handle needs no test of its own.
+ *
+ *               narrow                          wide
+ *   entry       31      16 15  13 12    5  4  3..0    63    32 31  16 15 13  12  11..8 7..0
+ *   in use      offset     align  generation 0  lock  offset   0      align  0   lock  generation
+ *   empty       next       0      generation 1  0     next     0      0      1   0     generation
+ *
+ *   handle      31      16 15  13 12    5  4..0       31     8                    7..0
+ *               slot       0      generation 0        slot                        generation
+ *
+ * `align` is the k of an alignment of g * 2^k. `lock`: 0 none, 1 to 14 shared
+ * locks, 15 exclusive. The generation of an empty slot is that of its next use.
+ */
+#ifndef DF_TABLE_H
+#define DF_TABLE_H
+
+#include "control.h"
+
+#if DEFRAG_WIDE
+#define TABLE_SLOT_SHIFT 8
+#define TABLE_SLOTS_MAX  0xffffffu
+#define TABLE_GEN_SHIFT  0
+#define TABLE_EMPTY      0x1000u
+#define TABLE_LOCK_SHIFT 8
+#define TABLE_SPARE      0u /* handle bits that are always zero and face the lock field */
+#else
+#define TABLE_SLOT_SHIFT 16
+#define TABLE_SLOTS_MAX  0x7fffu
+#define TABLE_GEN_SHIFT  5
+#define TABLE_EMPTY      0x10u
+#define TABLE_LOCK_SHIFT 0
+#define TABLE_SPARE      0x1fu
+#endif
+
+#define TABLE_LOW_MASK    0xffffu /* all of an entry but its offset */
+#define TABLE_GEN_MASK    (0xffu << TABLE_GEN_SHIFT)
+#define TABLE_LOCK_ONE    (1u << TABLE_LOCK_SHIFT)
+#define TABLE_LOCK_SHARED 14u
+#define TABLE_LOCK_ALONE  15u
+#define TABLE_LOCK_MASK   (15u << TABLE_LOCK_SHIFT)
+#define TABLE_PER_GRANULE ((uint32_t)(DF_GRANULE / DF_WORD))
+
+DF_INLINE df_word table_entry(const defrag_pool *pool, uint32_t slot)
+{
+    return word_load(pool, (size_t)pool->table - (size_t)slot * DF_WORD);
+}
+
+DF_INLINE void table_set_entry(defrag_pool *pool, uint32_t slot, df_word entry)
+{
+    word_store(pool, (size_t)pool->table - (size_t)slot * DF_WORD, entry);
+}
+
+/* Where entry 0 lies: the last word of the pool. */
+DF_INLINE df_word table_place(const defrag_pool *pool)
+{
+    return (df_word)(pool->granules * DF_GRANULE - DF_WORD);
+}
+
+/* Granules of the shortest table: entry 0 and slot 1. */
+#define TABLE_GRANULES_MIN ((df_granules)((2 * DF_WORD + DF_GRANULE - 1) / DF_GRANULE))
+
+DF_INLINE uint32_t table_slots(const defrag_pool *pool)
+{
+    return pool->handle_limit >> TABLE_SLOT_SHIFT;
+}
+
+DF_INLINE void table_set_slots(defrag_pool *pool, uint32_t slots)
+{
+    pool->handle_limit = slots << TABLE_SLOT_SHIFT | ((1u << TABLE_SLOT_SHIFT) - 1);
+}
+
+/* Slots that the table can hold at its present length. */
+DF_INLINE uint32_t table_capacity(const defrag_pool *pool)
+{
+    return ((df_granules)pool->granules - pool->floor) * TABLE_PER_GRANULE - 1;
+}
+
+/* --- Entries ------------------------------------------------------------------ */
+
+DF_INLINE df_granules entry_offset(df_word entry)
+{
+    return (df_granules)(entry >> DF_HALF_BITS);
+}
+
+DF_INLINE bool entry_is_empty(df_word entry)
+{
+    return entry & TABLE_EMPTY;
+}
+
+DF_INLINE unsigned entry_lock(df_word entry)
+{
+    return (unsigned)(entry >> TABLE_LOCK_SHIFT) & 15u;
+}
+
+DF_INLINE unsigned entry_generation(df_word entry)
+{
+    return (unsigned)(entry >> TABLE_GEN_SHIFT) & 0xffu;
+}
+
+/* The same entry with another offset, or another link. */
+DF_INLINE df_word entry_with_offset(df_word entry, df_granules offset)
+{
+    return (entry & TABLE_LOW_MASK) | (df_word)offset << DF_HALF_BITS;
+}
+
+/* --- Handles ------------------------------------------------------------------- */
+
+DF_INLINE uint32_t handle_slot(uint32_t bits)
+{
+    return bits >> TABLE_SLOT_SHIFT;
+}
+
+DF_INLINE defrag_handle handle_make(uint32_t slot, df_word entry)
+{
+    defrag_handle handle;
+    handle.bits = slot << TABLE_SLOT_SHIFT | ((uint32_t)entry & TABLE_GEN_MASK);
+    return handle;
+}
+
+/*
+ * What the entry's low half and the handle disagree about: 0 iff the handle is
+ * current and its block is not locked; its lock field alone iff it is current
+ * and locked. A forged handle must be kept out by handle_is_outside() first.
+ */
+DF_INLINE uint32_t handle_difference(uint32_t bits, df_word entry)
+{
+#if DEFRAG_WIDE
+    return ((uint32_t)entry ^ (bits & TABLE_GEN_MASK)) & TABLE_LOW_MASK;
+#else
+    return ((uint32_t)entry ^ bits) & TABLE_LOW_MASK;
+#endif
+}
+
+/* No slot of the table, or bits that no handle has. */
+DF_INLINE bool handle_is_outside(const defrag_pool *pool, uint32_t bits)
+{
+    return bits > pool->handle_limit || (bits & TABLE_SPARE);
+}
+
+/* Whether the handle names a block; `*entry` is then its entry. */
+DF_INLINE bool handle_is_current(const defrag_pool *pool, defrag_handle handle, df_word *entry)
+{
+    if (handle_is_outside(pool, handle.bits))
+        return false;
+    *entry = table_entry(pool, handle_slot(handle.bits));
+    return (handle_difference(handle.bits, *entry) & ~TABLE_LOCK_MASK) == 0;
+}
+
+/* --- The list of empty slots: first in, first out --------------------------------- */
+
+/* The slot to be used next, or 0. */
+DF_INLINE uint32_t table_first_empty(const defrag_pool *pool)
+{
+    return (uint32_t)entry_offset(table_entry(pool, 0));
+}
+
+/* Takes the first empty slot, which is `slot`, off the list; returns its entry without the mark. */
+DF_INLINE df_word table_take(defrag_pool *pool, uint32_t slot)
+{
+    df_word entry = table_entry(pool, slot);
+    df_word next = entry & ~(df_word)TABLE_LOW_MASK;
+    table_set_entry(pool, 0, next | TABLE_EMPTY);
+    if (next == 0)
+        pool->free_tail = 0;
+    return entry & TABLE_GEN_MASK;
+}
+
+/* Puts a slot at the end of the list; its handle's generation has ended. */
+DF_INLINE void table_give(defrag_pool *pool, uint32_t slot, df_word entry)
+{
+    uint32_t tail = pool->free_tail;
+    df_word next_use = (entry + ((df_word)1 << TABLE_GEN_SHIFT)) & TABLE_GEN_MASK;
+    table_set_entry(pool, slot, next_use | TABLE_EMPTY);
+    table_set_entry(pool, tail, entry_with_offset(table_entry(pool, tail), slot));
+    pool->free_tail = (df_half)slot;
+}
+
+/* Makes the shortest table. */
+void df_table_format(defrag_pool *pool);
+
+/*
+ * Granules that the table must grow by before a slot can be taken: 0 or 1; or
+ * -1 if the layout has no further slot number.
+ */
+int df_table_need(const defrag_pool *pool);
+
+/*
+ * Takes a slot that was never in use since the table was last trimmed; there is
+ * no empty slot. If it must, it lets the table grow into the wilderness, which
+ * has a granule for it. Returns the entry as table_take() does.
+ */
+df_word df_table_take_new(defrag_pool *pool, uint32_t *slot);
+
+/*
+ * The slots that are in use, and in `*highest` the last of them. O(S).
+ */
+uint32_t df_table_used(const defrag_pool *pool, uint32_t *highest);
+
+/*
+ * Gives the empty slots above the last one in use back, and the granules they
+ * fill to the wilderness. Returns the number of granules. O(S).
+ */
+df_granules df_table_trim(defrag_pool *pool);
+
+/* Granules of a table with that many slots. */
+DF_INLINE df_granules table_granules(uint32_t slots)
+{
+    df_granules granules = (slots + TABLE_PER_GRANULE) / TABLE_PER_GRANULE;
+    return granules < TABLE_GRANULES_MIN ? TABLE_GRANULES_MIN : granules;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap.h"
+
+/* Fills in the used block at `o`; false if its header and its entry disagree. */
+static bool describe_used(const defrag_pool *pool, df_granules o, df_word header, defrag_block *block)
+{
+    uint32_t slot = header_owner(header);
+    if (slot == 0 || slot > table_slots(pool))
+        return false;
+    df_word entry = table_entry(pool, slot);
+    if (entry_is_empty(entry) || entry_offset(entry) != o)
+        return false;
+    bool exclusive = entry_lock(entry) == TABLE_LOCK_ALONE;
+    block->region = DEFRAG_REGION_USED;
+    block->handle = handle_make(slot, entry);
+    block->payload = block_payload(pool, o);
+    block->payload_bytes = block_payload_bytes(header_size(header));
+    block->exclusive = exclusive;
+    block->shared_locks = exclusive ? 0 : entry_lock(entry);
+    return true;
+}
+
+static defrag_block region(df_granules o, df_granules size, defrag_region kind)
+{
+    defrag_block block = {kind, {0}, block_bytes(o) - DF_WORD, block_bytes(size), NULL, 0, 0, 0};
+    return block;
+}
+
+static defrag_status walk(const defrag_pool *pool, defrag_visitor *visitor, void *context)
+{
+    for (df_granules o = DF_FIRST; o < pool->top;) {
+        df_word header = block_header(pool, o);
+        df_granules size = block_size(pool, o, header);
+        if (size == 0 || size > pool->top - o)
+            return DEFRAG_CORRUPT;
+        defrag_block block = region(o, size, DEFRAG_REGION_FREE);
+        if (header_is_used(header) && !describe_used(pool, o, header, &block))
+            return DEFRAG_CORRUPT;
+        defrag_status status = visitor(context, &block);
+        if (status != DEFRAG_OK)
+            return status;
+        o += size;
+    }
+    defrag_block block = region(pool->top, heap_wilderness(pool), DEFRAG_REGION_WILDERNESS);
+    return visitor(context, &block);
+}
+
+/* In a debug build calls from the visitor are refused as those from on_move are. */
+static void set_callback(const defrag_pool *pool, bool on)
+{
+#if DEFRAG_DEBUG
+    defrag_pool *writable = (defrag_pool *)(uintptr_t)pool;
+    writable->busy = (uint8_t)(on ? pool->busy | DF_BUSY_CALLBACK : pool->busy & ~DF_BUSY_CALLBACK);
+#else
+    (void)pool;
+    (void)on;
+#endif
+}
+
+defrag_status defrag_walk(const defrag_pool *pool, defrag_visitor *visitor, void *context)
+{
+    if (visitor == NULL)
+        return DEFRAG_BAD_ARGUMENT;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    set_callback(pool, true);
+    status = df_heap_marks_are_sound(pool) ? walk(pool, visitor, context) : DEFRAG_CORRUPT;
+    set_callback(pool, false);
+    heap_leave(pool);
+    return status;
+}

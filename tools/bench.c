@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* defrag-bench: chooses the command. */
+#include <argp.h>
+#include <signal.h>
+#include <string.h>
+
+#include <defrag.h>
+
+#include "commands.h"
+#include "options.h"
+#include "record.h"
+
+const char *argp_program_version = "defrag-bench " DEFRAG_VERSION_STRING;
+
+struct command {
+    const char *name;
+    char *title; /* its argv[0] */
+    int (*run)(int argc, char **argv);
+    bool writes_result; /* on standard output, and must notice when nobody reads it */
+};
+
+static char record_title[] = "defrag-bench record";
+static char replay_title[] = "defrag-bench replay";
+static char size_title[] = "defrag-bench size";
+
+/* A recorded program inherits how signals are handled, so `record` leaves them alone. */
+static const struct command commands[] = {
+    {"record", record_title, record_main, false},
+    {"replay", replay_title, replay_main, true},
+    {"size", size_title, size_main, true},
+};
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    const struct command **command = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        *command = command_find(text);
+        if (!*command) {
+            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are record, replay and size", text);
+        }
+        /* What follows is the command's. */
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_failure(state, EXIT_USAGE, 0, "which command: record, replay or size?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp top_argp = {
+    NULL, parse, "COMMAND [OPTION...] [ARGUMENT...]",
+    "How much RAM does a program's allocation pattern need, and what will compaction cost it?\v"
+    "Commands:\n"
+    "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
+    "  replay TRACE                   replay a trace through libdefrag and other allocators\n"
+    "  size TRACE...                  find the smallest pool for each of them\n\n"
+    "Each has its own --help. See defrag-bench(1).",
+    NULL, NULL, NULL,
+};
+
+int main(int argc, char **argv)
+{
+    const struct command *command = NULL;
+    int first = 1;
+
+    argp_err_exit_status = EXIT_USAGE;
+    while (first < argc && argv[first][0] == '-' && strcmp(argv[first], "--") != 0) {
+        first++;
+    }
+    argp_parse(&top_argp, first < argc ? first + 1 : first, argv, ARGP_IN_ORDER, NULL, &command);
+    if (!command) {
+        return EXIT_USAGE;
+    }
+    if (command->writes_result) {
+        signal(SIGPIPE, SIG_IGN);
+    }
+    argv[first] = command->title;
+    return command->run(argc - first, argv + first);
+}

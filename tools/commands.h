@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of defrag-bench: each takes its own arguments and returns the exit status. */
+#ifndef DEFRAG_TOOLS_COMMANDS_H
+#define DEFRAG_TOOLS_COMMANDS_H
+
+int replay_main(int argc, char **argv);
+int size_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs.h"
+#include "number.h"
+#include "replay.h"
+#include "report.h"
+
+enum { POOL_EXTRA_BYTES = 4096 };
+
+struct run {
+    const struct options *options;
+    const struct trace *trace;
+    size_t pool_bytes;
+    struct replay_options replay;
+    atomic_size_t operations;
+    struct replay_result results[CONTENDERS_MOST];
+    bool opened[CONTENDERS_MOST];
+};
+
+/* --- The pool --------------------------------------------------------------------- */
+
+/* The most bytes that all contenders can have. */
+static size_t most_pool_bytes(const struct options *options)
+{
+    size_t most = CONTENDER_POOL_MAX;
+    for (size_t i = 0; i < options->contender_count; i++) {
+        const struct contender *contender = &options->contenders[i];
+        size_t bytes = contender_pool_bytes(contender, contender_most_units(contender));
+        if (!contender->policy && bytes < most) {
+            most = bytes;
+        }
+    }
+    return most;
+}
+
+/* False after a message. */
+static bool pool_choose(struct run *run)
+{
+    const struct options *options = run->options;
+    uint64_t peak = run->trace->summary.peak_payload;
+    size_t most = most_pool_bytes(options);
+    char text[NUMBER_ROOM];
+
+    number_format(text, most);
+    if (options->pool_bytes > most) {
+        complain("--pool=%zu is more than the %s bytes of the largest %s pool of alignment %u",
+                 options->pool_bytes, text, options->layout, options->alignment);
+        return false;
+    }
+    if (!options->pool_bytes && peak > most) {
+        complain("%s: too big: %" PRIu64 " bytes are live at once, and the largest %s pool of alignment %u "
+                 "has %s%s", run->trace->path, peak, options->layout, options->alignment, text,
+                 strcmp(options->layout, "narrow") == 0 ? " (try --layout=wide)" : "");
+        return false;
+    }
+    uint64_t standard = (2 * peak + POOL_EXTRA_BYTES + 15) / 16 * 16;
+    run->pool_bytes = standard < most ? standard : most;
+    if (options->pool_bytes) {
+        run->pool_bytes = options->pool_bytes;
+    }
+    return true;
+}
+
+/* --- Running ------------------------------------------------------------------------ */
+
+static void run_one(void *context, size_t job)
+{
+    struct run *run = context;
+    const struct contender *contender = &run->options->contenders[job];
+    size_t units = contender_units(contender, run->pool_bytes);
+
+    run->opened[job] = replay_run(run->trace, contender, units, &run->replay, &run->results[job]);
+}
+
+/* False after a message. */
+static bool run_all(struct run *run)
+{
+    struct jobs jobs = {
+        .count = run->options->contender_count,
+        .run = run_one,
+        .context = run,
+        .shows_progress = run->options->shows_progress,
+        .verb = "replaying",
+        .operations = &run->operations,
+    };
+
+    run->replay = (struct replay_options){
+        .lock_percent = run->options->lock_percent,
+        .check_every = run->options->check_every,
+        .contents = true,
+        .operations = &run->operations,
+    };
+    jobs_run(&jobs);
+    for (size_t i = 0; i < run->options->contender_count; i++) {
+        if (!run->opened[i]) {
+            complain("a pool of %zu bytes is too small for %s itself", run->pool_bytes,
+                     run->options->contenders[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- Telling ------------------------------------------------------------------------- */
+
+static void row_print(struct libscols_table *table, const char *name, const struct replay_result *result)
+{
+    struct libscols_line *line = report_row(table);
+
+    report_cell(line, 0, "%s", name);
+    report_number(line, 1, result->refused);
+    if (result->refused) {
+        report_cell(line, 2, "line %" PRIu32, result->refused_line);
+    } else {
+        report_cell(line, 2, "-");
+    }
+    report_number(line, 3, result->peak_payload);
+    report_number(line, 4, result->metadata_bytes);
+    report_number(line, 5, result->moved_bytes);
+    report_number(line, 6, result->moved_blocks);
+    report_number(line, 7, result->longest_pause);
+}
+
+static void troubles_print(const char *name, const struct replay_result *result)
+{
+    if (result->refused) {
+        printf("%s: the first failure, in line %" PRIu32 ": %s; %" PRIu64
+               " later operations were skipped.\n", name, result->refused_line, result->refused_reason,
+               result->skipped);
+    }
+    if (result->damaged) {
+        printf("%s: the contents of %" PRIu64 " blocks were damaged, seen first in line %" PRIu32 ".\n",
+               name, result->damaged, result->damaged_line);
+    }
+    if (result->broken_line) {
+        printf("%s: stopped in line %" PRIu32 ", where the heap answered %s.\n", name, result->broken_line,
+               result->broken_reason);
+    }
+}
+
+static void print_human(const struct run *run)
+{
+    static const char *const headings[] = {"POLICY", "FAILED", "FIRST", "PEAK PAYLOAD", "METADATA",
+                                           "MOVED BYTES", "BLOCKS", "LONGEST PAUSE", NULL};
+    const struct options *options = run->options;
+    const struct trace_summary *summary = &run->trace->summary;
+    struct libscols_table *table = report_table(headings);
+    char operations[NUMBER_ROOM], payload[NUMBER_ROOM], pool[NUMBER_ROOM];
+
+    printf("%s: %s operations, peak payload %s bytes; pools of %s bytes\n\n", report_name(run->trace),
+           number_format(operations, summary->operations), number_format(payload, summary->peak_payload),
+           number_format(pool, run->pool_bytes));
+    for (size_t i = 0; i < options->contender_count; i++) {
+        row_print(table, options->contenders[i].name, &run->results[i]);
+    }
+    report_print(table);
+    putchar('\n');
+    for (size_t i = 0; i < options->contender_count; i++) {
+        troubles_print(options->contenders[i].name, &run->results[i]);
+    }
+    report_caveats(options, run->trace);
+    report_legend(options);
+}
+
+static json_t *json_result(const char *name, const struct replay_result *result)
+{
+    return json_pack(
+        "{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "policy", name, "failed",
+        (json_int_t)result->refused, "first_failed_line", (json_int_t)result->refused_line,
+        "first_failure", result->refused_reason, "skipped", (json_int_t)result->skipped, "damaged",
+        (json_int_t)result->damaged, "first_damaged_line", (json_int_t)result->damaged_line, "stopped_line",
+        (json_int_t)result->broken_line, "stopped_reason", result->broken_reason, "peak_payload",
+        (json_int_t)result->peak_payload, "metadata_bytes", (json_int_t)result->metadata_bytes,
+        "moved_bytes", (json_int_t)result->moved_bytes, "moved_blocks", (json_int_t)result->moved_blocks,
+        "longest_pause_bytes", (json_int_t)result->longest_pause);
+}
+
+static void print_json(const struct run *run)
+{
+    json_t *value = report_json(run->options, "replay");
+    json_t *results = json_array();
+
+    for (size_t i = 0; i < run->options->contender_count; i++) {
+        json_array_append_new(results, json_result(run->options->contenders[i].name, &run->results[i]));
+    }
+    json_object_set_new(value, "trace", report_json_trace(run->trace));
+    json_object_set_new(value, "pool_bytes", json_integer((json_int_t)run->pool_bytes));
+    json_object_set_new(value, "results", results);
+    report_json_print(value);
+}
+
+static int status_of(const struct run *run)
+{
+    for (size_t i = 0; i < run->options->contender_count; i++) {
+        if (!replay_is_clean(&run->results[i])) {
+            return EXIT_DIFFERENCE;
+        }
+    }
+    return EXIT_CLEAN;
+}
+
+static int replay_trace(const struct options *options, const struct trace *trace)
+{
+    struct run run = {.options = options, .trace = trace};
+
+    if (!pool_choose(&run) || !run_all(&run)) {
+        return EXIT_USAGE;
+    }
+    if (options->json) {
+        print_json(&run);
+    } else {
+        print_human(&run);
+    }
+    return status_of(&run);
+}
+
+int replay_main(int argc, char **argv)
+{
+    struct options options;
+    struct trace trace;
+    struct trace_error error;
+
+    options_parse(&options, OPTIONS_REPLAY, argc, argv);
+    if (trace_load(&trace, options.traces[0], &error) != 0) {
+        complain("%s", error.text);
+        options_release(&options);
+        return EXIT_USAGE;
+    }
+    int status = replay_trace(&options, &trace);
+    trace_unload(&trace);
+    options_release(&options);
+    return report_finish(status);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "number.h"
+#include "xalloc.h"
+
+/* --- Tables ---------------------------------------------------------------------- */
+
+/* libsmartcols fails for want of memory only. */
+static void required(bool done)
+{
+    if (!done) {
+        complain("cannot go on: %s", strerror(ENOMEM));
+        exit(EXIT_USAGE);
+    }
+}
+
+struct libscols_table *report_table(const char *const *headings)
+{
+    struct libscols_table *table = scols_new_table();
+
+    required(table);
+    for (size_t i = 0; headings[i]; i++) {
+        struct libscols_column *column =
+            scols_table_new_column(table, headings[i], 0, i ? SCOLS_FL_RIGHT | SCOLS_FL_WRAP : 0);
+        required(column);
+        if (i) {
+            scols_column_set_wrapfunc(column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+        }
+    }
+    /* The width of the contents is the width of the table, terminal or not. */
+    scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);
+    scols_table_set_termwidth(table, 1000);
+    scols_table_enable_nowrap(table, 1);
+    return table;
+}
+
+struct libscols_line *report_row(struct libscols_table *table)
+{
+    struct libscols_line *line = scols_table_new_line(table, NULL);
+    required(line);
+    return line;
+}
+
+void report_cell(struct libscols_line *line, size_t column, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    required(vasprintf(&text, format, arguments) >= 0);
+    va_end(arguments);
+    required(scols_line_refer_data(line, column, text) == 0);
+}
+
+void report_number(struct libscols_line *line, size_t column, uint64_t number)
+{
+    char text[NUMBER_ROOM];
+    report_cell(line, column, "%s", number_format(text, number));
+}
+
+void report_print(struct libscols_table *table)
+{
+    scols_print_table(table);
+    scols_unref_table(table);
+}
+
+/* --- Words -------------------------------------------------------------------------- */
+
+const char *report_name(const struct trace *trace)
+{
+    const char *slash = strrchr(trace->path, '/');
+    return slash ? slash + 1 : trace->path;
+}
+
+static void costs_print(const struct contender *contender)
+{
+    struct contender_costs costs;
+
+    contender_costs_get(contender, 0, &costs);
+    printf("  %-10s alignment %u, header %zu", contender->name, costs.alignment, costs.header_bytes);
+    if (costs.slot_bytes) {
+        printf(" and %zu in the table", costs.slot_bytes);
+    }
+    printf(", smallest block %zu, control from %zu; %s\n", costs.least_block_bytes, costs.control_bytes,
+           contender->policy ? contender->policy->model : "compacts");
+}
+
+void report_legend(const struct options *options)
+{
+    printf("libdefrag in the %s layout, alignment %u%s. Bytes of each, as on a 32-bit microcontroller:\n",
+           options->layout, options->alignment, options->manual ? ", DEFRAG_MANUAL" : "");
+    for (size_t i = 0; i < options->contender_count; i++) {
+        costs_print(&options->contenders[i]);
+    }
+    if (options->lock_percent) {
+        printf("After each operation %u %% of the live blocks are locked, in rotation (libdefrag).\n",
+               options->lock_percent);
+    }
+}
+
+static size_t requests_above(const struct trace *trace, unsigned alignment)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < trace->count; i++) {
+        count += trace_op_alignment(&trace->ops[i]) > alignment;
+    }
+    return count;
+}
+
+void report_caveats(const struct options *options, const struct trace *trace)
+{
+    const char *bits = trace_value(trace, "pointer-bits");
+    size_t above = requests_above(trace, options->alignment);
+
+    if (bits && strcmp(bits, "32") != 0) {
+        printf("%s: recorded where pointers have %s bits; a 32-bit target needs less.\n",
+               report_name(trace), bits);
+    }
+    if (above) {
+        printf("%s: %zu %s for more than alignment %u, which no contender was asked to give.\n",
+               report_name(trace), above, above == 1 ? "request is" : "requests are", options->alignment);
+    }
+}
+
+/* --- JSON ------------------------------------------------------------------------------ */
+
+static json_t *present(json_t *value)
+{
+    required(value);
+    return value;
+}
+
+static json_t *json_contender(const struct contender *contender)
+{
+    struct contender_costs costs;
+
+    contender_costs_get(contender, 0, &costs);
+    return present(json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "name", contender->name, "alignment",
+                             (int)costs.alignment, "header_bytes", (json_int_t)costs.header_bytes,
+                             "slot_bytes", (json_int_t)costs.slot_bytes, "smallest_block_bytes",
+                             (json_int_t)costs.least_block_bytes, "least_control_bytes",
+                             (json_int_t)costs.control_bytes, "model",
+                             contender->policy ? contender->policy->model : "compacts"));
+}
+
+json_t *report_json(const struct options *options, const char *command)
+{
+    json_t *contenders = present(json_array());
+
+    for (size_t i = 0; i < options->contender_count; i++) {
+        json_array_append_new(contenders, json_contender(&options->contenders[i]));
+    }
+    return present(json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:o}", "command", command, "version",
+                             DEFRAG_VERSION_STRING, "layout", options->layout, "alignment",
+                             (int)options->alignment, "lock_percent", (int)options->lock_percent, "manual",
+                             options->manual, "policies", contenders));
+}
+
+/* Arguments and comments may hold any bytes; JSON holds UTF-8. */
+static json_t *json_text(const char *text)
+{
+    json_t *value = text ? json_string(text) : json_null();
+    return value ? value : present(json_string_nocheck("(not UTF-8)"));
+}
+
+json_t *report_json_trace(const struct trace *trace)
+{
+    static const char *const keys[] = {"program", "version", "package", "input", "recorded", "pointer-bits"};
+    json_t *value = present(json_pack(
+        "{s:o, s:I, s:I, s:I, s:I}", "path", json_text(trace->path), "operations",
+        (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.objects,
+        "peak_payload", (json_int_t)trace->summary.peak_payload, "peak_objects",
+        (json_int_t)trace->summary.peak_objects));
+    json_t *metadata = present(json_object());
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (trace_value(trace, keys[i])) {
+            json_object_set_new(metadata, keys[i], json_text(trace_value(trace, keys[i])));
+        }
+    }
+    json_object_set_new(value, "metadata", metadata);
+    return value;
+}
+
+void report_json_print(json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(value);
+}
+
+/* --- The end ------------------------------------------------------------------------------ */
+
+int report_finish(int status)
+{
+    bool failed = ferror(stdout);
+
+    if (fflush(stdout) != 0 || failed || fclose(stdout) != 0) {
+        complain("cannot write the result: %s", strerror(errno));
+        return EXIT_USAGE;
+    }
+    return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What replay and size have in common in what they print. */
+#ifndef DEFRAG_TOOLS_REPORT_H
+#define DEFRAG_TOOLS_REPORT_H
+
+#include <jansson.h>
+#include <libsmartcols.h>
+
+#include "options.h"
+#include "trace.h"
+
+/* --- Tables -------------------------------------------------------------------- */
+
+/* The first column is flush left, the others right. NULL ends the headings. */
+struct libscols_table *report_table(const char *const *headings);
+struct libscols_line *report_row(struct libscols_table *table);
+void report_cell(struct libscols_line *line, size_t column, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void report_number(struct libscols_line *line, size_t column, uint64_t number);
+
+/* Prints the table and releases it. */
+void report_print(struct libscols_table *table);
+
+/* --- Words ----------------------------------------------------------------------- */
+
+/* The path without its folder. */
+const char *report_name(const struct trace *trace);
+
+/* The layout, and what each contender's blocks cost. */
+void report_legend(const struct options *options);
+
+/* What a reader of figures from this trace has to know: widths of pointers, alignments not kept. */
+void report_caveats(const struct options *options, const struct trace *trace);
+
+/* --- JSON ------------------------------------------------------------------------- */
+
+/* The members all results have: command, version, layout, alignment, lock fraction, the contenders. */
+json_t *report_json(const struct options *options, const char *command);
+
+/* The members of a trace. */
+json_t *report_json_trace(const struct trace *trace);
+
+/* Prints the value and releases it. */
+void report_json_print(json_t *value);
+
+/* --- The end ------------------------------------------------------------------------ */
+
+/* Flushes standard output; `status`, or EXIT_USAGE after a message if not all could be written. */
+int report_finish(int status);
+
+#endif

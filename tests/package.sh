@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# Sourced by the script tests that build the package anew, and by others for
+# their scratch folder and their messages.
+
+set -eu
+: "${top_srcdir:?to be run by make check}" "${top_builddir:?}" "${MAKE:=make}" "${CC:=cc}"
+lib=$top_srcdir/lib
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/defrag-test.XXXXXX")
+trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
+
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+skip() {
+    echo "SKIP: $*" >&2
+    exit 77
+}
+
+# quietly COMMAND...: its output is shown only if it fails.
+quietly() {
+    "$@" >"$scratch/output" 2>&1 || {
+        cat "$scratch/output" >&2
+        fail "$*"
+    }
+}
+
+# The files of the release tarball, as $scratch/sources.
+fresh_sources() {
+    quietly "$MAKE" -s -C "$top_builddir" distdir distdir="$scratch/sources"
+    chmod -R u+w "$scratch/sources"
+}
+
+# configured NAME ARGUMENT...: configures in $scratch/NAME, with its output in $scratch/NAME/output.
+configured() {
+    name=$1
+    shift
+    mkdir "$scratch/$name"
+    (cd "$scratch/$name" && ../sources/configure "$@" >output 2>&1)
+}
+
+# The folder lib/ defines these; each file stands once, whichever build compiles it.
+lib_c_files() {
+    find "$lib" -name '*.c' | LC_ALL=C sort
+}
+
+# for_each_build COMMAND...: calls it with a build's name and the macros that make it.
+for_each_build() {
+    for build in n4:0:4 n8:0:8 n16:0:16 w8:1:8 w16:1:16; do
+        layout=${build#*:}
+        "$@" "${build%%:*}" "-DDEFRAG_BUILDING -DDEFRAG_WIDE=${layout%:*} -DDEFRAG_ALIGNMENT=${layout#*:}"
+    done
+}
+
+# Of the compilers named, those that are there.
+compilers_of() {
+    for compiler in "$@"; do
+        if command -v "$compiler" >/dev/null; then
+            echo "$compiler"
+        else
+            echo "no $compiler here" >&2
+        fi
+    done
+}

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# configure refuses values it does not know, and says what it decided.
+. "${top_srcdir:?}/tests/package.sh"
+fresh_sources
+
+# refused NAME WORDS OPTION...: configure fails, and its message has the words.
+refused() {
+    name=$1 words=$2
+    shift 2
+    ! configured "$name" "$@" || fail "configure took $*"
+    grep -q "error: .*$words" "$scratch/$name/output" || {
+        tail -n 3 "$scratch/$name/output" >&2
+        fail "the message for $* does not say '$words'"
+    }
+}
+
+# decided NAME LAYOUT ALIGNMENT OPTION...: configure succeeds, and the .pc file says the same.
+decided() {
+    name=$1 layout=$2 alignment=$3
+    shift 3
+    configured "$name" --disable-tools "$@" || {
+        tail -n 5 "$scratch/$name/output" >&2
+        fail "configure $*"
+    }
+    grep -q "layout  *$layout, alignment $alignment\$" "$scratch/$name/output" ||
+        fail "the summary for '$*' does not say $layout, $alignment"
+    grep -qx "layout=$layout" "$scratch/$name/libdefrag.pc" || fail "libdefrag.pc: layout, $*"
+    grep -qx "alignment=$alignment" "$scratch/$name/libdefrag.pc" || fail "libdefrag.pc: alignment, $*"
+}
+
+refused layout "unknown layout" --with-layout=broad
+refused layout-yes "unknown layout" --with-layout
+refused alignment "unknown alignment" --with-alignment=32
+refused alignment-no "unknown alignment" --without-alignment
+refused wide-4 "needs --with-layout=narrow" --with-layout=wide --with-alignment=4
+refused debug "yes or no" --enable-debug=maybe
+refused tools "yes or no" --enable-tools=some
+decided narrow-4 narrow 4 --with-layout=narrow --with-alignment=4
+decided wide-16 wide 16 --with-layout=wide --with-alignment=16

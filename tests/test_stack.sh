@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# Stack: bounded, known to the compiler, without recursion; prints the deepest
+# chain of calls below each public function. The callbacks' own is not in it.
+. "${top_srcdir:?}/tests/package.sh"
+
+# measure NAME LIMIT COMPILER [OPTION...]
+measure() {
+    name=$1 limit=$2
+    shift 2
+    mkdir "$scratch/$name"
+    cd "$scratch/$name"
+    "$@" -std=c11 -I"$lib" -fcallgraph-info=su,da -c $(lib_c_files) || fail "$*"
+    status=0
+    awk -v limit="$limit" -f "$top_srcdir/tests/callgraph.awk" ./*.ci >report || status=$?
+    echo "--- $name: bytes of stack, limit $limit"
+    LC_ALL=C sort -rn report
+    [ "$status" -eq 0 ] || fail "$name"
+    measured=$((measured + 1))
+}
+
+host_build() {
+    measure "$1" 512 gcc -O2 $2
+}
+
+measured=0
+if command -v gcc >/dev/null; then
+    for_each_build host_build
+fi
+if command -v arm-none-eabi-gcc >/dev/null; then
+    measure cortex-m3-n8 320 arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -Os \
+        -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8
+fi
+[ "$measured" -gt 0 ] || skip "no gcc here"

@@ -24,7 +24,7 @@ static df_granules place(defrag_pool *pool, df_granules o, df_granules size, df_
     if (heap_wilderness(pool) < grow)
         return 0;
     if (o) {
-        heap_take(pool, o, size);
+        df_heap_take(pool, o, size);
         return o;
     }
     return heap_wilderness(pool) - grow >= size ? heap_take_top(pool, size) : 0;
@@ -198,12 +198,6 @@ defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *requ
 
 /* --- Freeing --------------------------------------------------------------------------------- */
 
-DF_INLINE void release(defrag_pool *pool, uint32_t slot, df_word entry, df_word header)
-{
-    table_give(pool, slot, entry);
-    heap_give(pool, entry_offset(entry), header_size(header), header);
-}
-
 static defrag_status free_block(defrag_pool *pool, defrag_handle handle)
 {
     df_word entry;
@@ -212,9 +206,12 @@ static defrag_status free_block(defrag_pool *pool, defrag_handle handle)
         return DEFRAG_STALE;
     if (entry_lock(entry) != 0)
         return DEFRAG_LOCKED;
-    if (!heap_is_owner(pool, entry_offset(entry), slot))
+    df_granules o = entry_offset(entry);
+    if (!heap_is_owner(pool, o, slot))
         return DEFRAG_CORRUPT;
-    release(pool, slot, entry, block_header(pool, entry_offset(entry)));
+    df_word header = block_header(pool, o);
+    table_give(pool, slot, entry);
+    df_heap_give(pool, o, header_size(header), header);
     return DEFRAG_OK;
 }
 
@@ -248,7 +245,9 @@ defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
     df_granules o = entry_offset(entry);
     if (DF_UNLIKELY(!heap_is_owner(pool, o, slot)))
         return free_rest(pool, handle);
-    release(pool, slot, entry, block_header(pool, o));
+    df_word header = block_header(pool, o);
+    table_give(pool, slot, entry);
+    heap_give(pool, o, header_size(header), header);
     handle->bits = 0;
     return DEFRAG_OK;
 }
@@ -284,7 +283,7 @@ static defrag_status make_room(defrag_pool *pool, size_t bytes)
     if (o == 0)
         return df_make_room(pool, size, grow);
     /* It is deep in the request's own bin: bring it to the head. */
-    bins_insert(pool, o, bins_remove(pool, o, block_header(pool, o)));
+    df_bins_insert(pool, o, df_bins_remove(pool, o, block_header(pool, o)));
     return DEFRAG_OK;
 }
 

@@ -93,4 +93,8 @@ DF_INLINE df_granules bins_remove(defrag_pool *pool, df_granules o, df_word head
     return links_size(links);
 }
 
+/* The same two, shared by everything but the hot paths. */
+void df_bins_insert(defrag_pool *pool, df_granules o, df_granules size);
+df_granules df_bins_remove(defrag_pool *pool, df_granules o, df_word header);
+
 #endif

@@ -40,7 +40,7 @@ static df_granules slide_down(defrag_pool *pool, df_granules begin, df_granules 
             to += size;
             from += size;
         } else {
-            from += bins_remove(pool, from, header);
+            from += df_bins_remove(pool, from, header);
         }
     }
     return to;
@@ -53,7 +53,7 @@ df_granules df_slide(defrag_pool *pool, df_granules begin, df_granules end)
     if (end == pool->top) {
         block_set_top(pool, to);
     } else {
-        bins_insert(pool, to, end - to);
+        df_bins_insert(pool, to, end - to);
         block_set_prev_free(pool, end);
     }
     mover_end(pool);
@@ -296,7 +296,7 @@ static struct chain chain_make(defrag_pool *pool, df_granules begin, df_granules
             chain.live += size;
             o += size;
         } else {
-            o += bins_remove(pool, o, header);
+            o += df_bins_remove(pool, o, header);
         }
     }
     return chain;
@@ -330,11 +330,11 @@ static void gather_finish(defrag_pool *pool, df_granules place, df_granules want
     }
     df_word header = block_header(pool, ceiling);
     if (!header_is_used(header))
-        ceiling += bins_remove(pool, ceiling, header);
+        ceiling += df_bins_remove(pool, ceiling, header);
     if (ceiling == end) {
         block_set_prev_used(pool, end);
     } else {
-        bins_insert(pool, end, ceiling - end);
+        df_bins_insert(pool, end, ceiling - end);
         block_set_prev_free(pool, ceiling);
     }
 }

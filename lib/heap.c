@@ -32,6 +32,16 @@ defrag_status df_heap_refuse(defrag_pool *pool, defrag_status status)
     return status;
 }
 
+void df_heap_take(defrag_pool *pool, df_granules o, df_granules size)
+{
+    heap_take(pool, o, size);
+}
+
+void df_heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word header)
+{
+    heap_give(pool, o, size, header);
+}
+
 df_granules df_heap_search(const defrag_pool *pool, df_granules size)
 {
     unsigned bin = bins_of(size);

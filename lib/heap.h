@@ -14,8 +14,9 @@
 
 DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
 {
+    /* The word may be aligned for less than a pointer; the builtin is a load even where memcpy would be a call. */
     const defrag_config *config;
-    memcpy(&config, pool->host, sizeof config);
+    __builtin_memcpy(&config, pool->host, sizeof config);
     return config;
 }
 
@@ -170,6 +171,10 @@ DF_INLINE void heap_give(defrag_pool *pool, df_granules o, df_granules size, df_
     }
     bins_insert(pool, o, size);
 }
+
+/* The same two, shared by everything but the hot paths. */
+void df_heap_take(defrag_pool *pool, df_granules o, df_granules size);
+void df_heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word header);
 
 /*
  * A free block of `size` granules wherever there is one: heap_find(), and then

@@ -8,7 +8,7 @@ static void shrink(defrag_pool *pool, df_granules o, df_granules want)
     df_word header = block_header(pool, o);
     block_set_header(pool, o, header_with_size(header, want));
     /* What is cut off has a used block before it, this one. */
-    heap_give(pool, o + want, header_size(header) - want, 0);
+    df_heap_give(pool, o + want, header_size(header) - want, 0);
 }
 
 /* Granules of the free memory just above the block that ends at `end`. */
@@ -26,7 +26,7 @@ static void take_above(defrag_pool *pool, df_granules end, df_granules size)
     if (end == pool->top)
         (void)heap_take_top(pool, size);
     else
-        heap_take(pool, end, size);
+        df_heap_take(pool, end, size);
     /* The cursor may have stood on the boundary that is gone now. */
     if (pool->cursor == end)
         pool->cursor = (df_half)(end + size);
@@ -59,14 +59,14 @@ static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
 
     df_granules place = o - below;
     mover_begin(pool);
-    (void)bins_remove(pool, place, block_header(pool, place));
+    (void)df_bins_remove(pool, place, block_header(pool, place));
     if (below + own < want)
         take_above(pool, end, want - own - below);
     df_move_down(pool, o, place, header);
     block_set_header(pool, place, header_with_size(block_header(pool, place), want));
     pool->free = (df_half)(pool->free - below);
     if (below + own > want)
-        heap_give(pool, place + want, below + own - want, 0);
+        df_heap_give(pool, place + want, below + own - want, 0);
     heap_note_used(pool, 0);
     heap_lower_cursor(pool, place);
     mover_end(pool);
@@ -78,7 +78,7 @@ static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
 {
     df_granules to = df_heap_search(pool, want);
     if (to)
-        heap_take(pool, to, want);
+        df_heap_take(pool, to, want);
     else if (heap_wilderness(pool) >= want)
         to = heap_take_top(pool, want);
     else
@@ -88,7 +88,7 @@ static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
     mover_begin(pool);
     df_move_down(pool, o, to, header);
     block_set_header(pool, to, header_with_size(block_header(pool, to), want));
-    heap_give(pool, o, header_size(header), header);
+    df_heap_give(pool, o, header_size(header), header);
     mover_end(pool);
     return true;
 }

@@ -89,10 +89,34 @@ static void slot_order(const struct state *s, size_t *order)
     }
 }
 
+/* Each block is allocated with the free piece behind it, and then shrinks. */
+static bool build_tight(struct state *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        size_t behind = i + 1 < s->count && !s->used[i + 1] ? s->sizes[i + 1] : 0;
+        s->handles[i] = (defrag_handle){0};
+        if (!s->used[i])
+            continue;
+        size_t whole = support_payload(s->inside, s->sizes[i] + behind);
+        if (s->build->alloc_fast(s->pool, whole, &s->handles[i]) != DEFRAG_OK)
+            return false;
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->used[i])
+            continue;
+        size_t bytes = support_payload(s->inside, s->sizes[i]);
+        EXPECT_STATUS(s->build->resize(s->pool, s->handles[i], bytes), DEFRAG_OK);
+        fill(s, s->handles[i]);
+    }
+    return true;
+}
+
 static bool build_pieces(struct state *s)
 {
     size_t order[STATE_PIECES];
     memcpy(s->pool, s->fresh, s->image_bytes);
+    if (s->table == TABLE_TIGHT)
+        return s->used[0] && build_tight(s);
     slot_order(s, order);
     if (!grow_table(s, order))
         return false;
@@ -212,7 +236,7 @@ size_t states_granules(const struct defrag_build *build, size_t usual)
     static const struct {
         const char *name;
         size_t more;
-    } builds[] = {{"n4", 5}, {"w8", 5}, {"n8", 0}, {"n16", 0}, {"w16", 0}};
+    } builds[] = {{"n4", 6}, {"w8", 6}, {"n8", 1}, {"n16", 0}, {"w16", 1}};
     unsigned effort = support_effort();
     size_t granules = usual;
     for (size_t i = 0; i < sizeof builds / sizeof builds[0]; i++)

@@ -16,6 +16,7 @@ enum state_table {
     TABLE_MIXED,  /* empty slots between those in use           */
     TABLE_TAIL,   /* empty slots at the end                     */
     TABLE_CLEAN,  /* the same, given back by defrag_clean()     */
+    TABLE_TIGHT,  /* none: the free pieces were cut off blocks  */
     TABLE_KINDS
 };
 

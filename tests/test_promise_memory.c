@@ -139,9 +139,9 @@ static void every_allocation_in_every_state(const struct defrag_build *build)
 {
     memset(&tally, 0, sizeof tally);
     unsigned long states =
-        states_each(build, states_granules(build, 8), NULL, visit_allocations, NULL);
+        states_each(build, states_granules(build, 9), NULL, visit_allocations, NULL);
     support_context("%s", build->name);
-    printf("%s: %lu states; F = s + t %lu times, F = s + t - 1 %lu times; T3's bound %lu times, missed by one "
+    printf("# %s: %lu states; F = s + t %lu times, F = s + t - 1 %lu times; T3's bound %lu times, missed by one "
            "and refused %lu times; blocks moved %lu times\n",
            build->name, states, tally.exact, tally.one_short, tally.bound, tally.bound_tight, tally.moved);
     EXPECT(tally.exact && tally.one_short && tally.bound && tally.bound_tight && tally.grown && tally.top_full
@@ -198,8 +198,8 @@ static void visit_resizes(struct state *s, void *context)
 
 static void every_resize_in_every_state(const struct defrag_build *build)
 {
-    unsigned long states = states_each(build, states_granules(build, 7), NULL, visit_resizes, NULL);
-    printf("%s: %lu states\n", build->name, states);
+    unsigned long states = states_each(build, states_granules(build, 8), NULL, visit_resizes, NULL);
+    printf("# %s: %lu states\n", build->name, states);
 }
 
 /*

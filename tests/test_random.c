@@ -286,10 +286,10 @@ static void random_sequences(const struct defrag_build *build)
     }
     choices = (struct model_choices){0};
     calls = 0;
-    unsigned count = support_effort() < 5 ? 2 : support_effort() * 2;
+    unsigned count = support_effort() < 5 ? 2 : support_effort() * 10;
     for (uint64_t seed = 1; seed <= count; seed++)
         run_sequence(build, seed);
-    printf("%s: seeds 1 to %u, %lu calls; alloc_fast with a fit in its own bin only: %lu served, %lu "
+    printf("# %s: seeds 1 to %u, %lu calls; alloc_fast with a fit in its own bin only: %lu served, %lu "
            "refused; alloc that T3 does not promise: %lu served, %lu refused\n",
            build->name, count, calls, choices.fast_served, choices.fast_refused, choices.pinned_served,
            choices.pinned_refused);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promise 3, bounded time, as far as bytes tell: a step of compaction keeps to
+ * its budget, all steps together move each block at most once, and a pool that
+ * is compact costs nothing.
+ */
+#include "states.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct watch {
+    const struct defrag_build *build;
+    unsigned long moves, bytes;
+    defrag_handle moved[STATE_PIECES];
+} watch;
+
+static void on_move(void *context, defrag_handle handle, void *from, void *to, size_t bytes)
+{
+    struct watch *w = context;
+    EXPECT((char *)to < (char *)from, "compaction moves a block up");
+    for (unsigned long i = 0; i < w->moves && i < STATE_PIECES; i++)
+        EXPECT(w->moved[i].bits != handle.bits, "block %08x moves twice", (unsigned)handle.bits);
+    if (w->moves < STATE_PIECES)
+        w->moved[w->moves] = handle;
+    w->moves++;
+    w->bytes += bytes + inside_of(w->build->name)->header;
+}
+
+static const defrag_config watched = {.on_move = on_move, .move_context = &watch};
+
+static void watch_begin(const struct defrag_build *build)
+{
+    memset(&watch, 0, sizeof watch);
+    watch.build = build;
+}
+
+/* One step, held against its budget; returns whether there is more to do. */
+static bool step(const struct state *s, size_t budget)
+{
+    unsigned long moves = watch.moves;
+    unsigned long bytes = watch.bytes;
+    size_t moved = SIZE_MAX;
+    defrag_status status = s->build->compact_step(s->pool, budget, &moved);
+    EXPECT(status == DEFRAG_OK || status == DEFRAG_MORE, "compact_step answers %d", (int)status);
+    EXPECT(watch.bytes - bytes == moved, "a step moved %lu bytes and says %zu", watch.bytes - bytes, moved);
+    EXPECT(moved <= budget || watch.moves - moves == 1, "a step of %zu moved %zu bytes in %lu blocks", budget,
+           moved, watch.moves - moves);
+    return status == DEFRAG_MORE;
+}
+
+static void expect_compact(const struct state *s)
+{
+    static struct layout now;
+    state_expect_intact(s);
+    layout_read(&now, s->build, s->pool);
+    EXPECT(layout_is_compact(&now), "the steps are done, but more can slide");
+    for (size_t i = 0; i < s->layout.count; i++) {
+        const struct stretch *old = &s->layout.stretches[i];
+        if (old->region != DEFRAG_REGION_USED)
+            continue;
+        const struct stretch *block = layout_find(&now, old->handle);
+        EXPECT(block->start == layout_compacted(&s->layout, i), "block %08x is at %zu, not %zu",
+               (unsigned)old->handle.bits, block->start, layout_compacted(&s->layout, i));
+    }
+}
+
+/* An idle step: done, nothing moved, not a byte of the pool changed. */
+static void expect_idle(const struct state *s)
+{
+    unsigned char *image = malloc(s->image_bytes);
+    EXPECT(image, "out of memory");
+    memcpy(image, s->pool, s->image_bytes);
+    unsigned long moves = watch.moves;
+    EXPECT(!step(s, 1000), "an idle step says MORE");
+    EXPECT(watch.moves == moves, "an idle step moves a block");
+    EXPECT(memcmp(image, s->pool, s->image_bytes) == 0, "an idle step changes the pool");
+    free(image);
+}
+
+static void visit_steps(struct state *s, void *context)
+{
+    (void)context;
+    const size_t budgets[] = {0, 1, 8, 16, 3 * s->inside->granule, 64, SIZE_MAX};
+    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
+        watch_begin(s->build);
+        /* Each step at least looks at a block; a second pass may follow an unlock. */
+        size_t limit = 2 * s->layout.count + 3;
+        while (step(s, budgets[i]))
+            EXPECT(limit-- > 0, "steps of %zu make no progress", budgets[i]);
+        expect_compact(s);
+        expect_idle(s);
+        state_restore(s);
+    }
+    watch_begin(s->build);
+    EXPECT_STATUS(s->build->compact(s->pool), DEFRAG_OK);
+    expect_compact(s);
+    state_restore(s);
+}
+
+static void steps_keep_to_their_budget(const struct defrag_build *build)
+{
+    (void)states_each(build, states_granules(build, 8), &watched, visit_steps, NULL);
+}
+
+/* After any number of steps one call comes between; from then on each block moves at most once. */
+static void visit_calls_between(struct state *s, void *context)
+{
+    (void)context;
+    for (size_t before = 0; before < s->layout.count; before++) {
+        for (size_t i = 0; i < s->layout.count; i++) {
+            const struct stretch *block = &s->layout.stretches[i];
+            if (block->region != DEFRAG_REGION_USED)
+                continue;
+            watch_begin(s->build);
+            for (size_t n = 0; n < before; n++)
+                (void)step(s, 8);
+            defrag_handle handle = block->handle;
+            if (block->pinned)
+                EXPECT_STATUS(s->build->unlock(s->pool, handle), DEFRAG_OK);
+            else
+                EXPECT_STATUS(s->build->free(s->pool, &handle), DEFRAG_OK);
+            watch_begin(s->build);
+            size_t limit = 3 * s->layout.count + 3;
+            while (step(s, 8))
+                EXPECT(limit-- > 0, "no progress after a call between");
+            EXPECT_STATUS(s->build->check(s->pool), DEFRAG_OK);
+            static struct layout now;
+            layout_read(&now, s->build, s->pool);
+            EXPECT(layout_is_compact(&now), "done after a call between, but more can slide");
+            state_restore(s);
+        }
+    }
+}
+
+static void calls_may_come_between(const struct defrag_build *build)
+{
+    (void)states_each(build, states_granules(build, 7), &watched, visit_calls_between, NULL);
+}
+
+/* Where something was unlocked below a cursor that stands in the middle. */
+static void unlock_and_free_before_the_first_step(const struct defrag_build *build)
+{
+    struct support_buffer buffer;
+    defrag_handle h[8];
+    defrag_pool *pool = support_pool_of(build, &buffer, 60, &watched);
+    for (size_t i = 0; i < 8; i++)
+        EXPECT_STATUS(build->alloc(pool, 20, &h[i]), DEFRAG_OK);
+    EXPECT(build->lock(pool, h[1]), "no lock");
+    EXPECT_STATUS(build->free(pool, &h[0]), DEFRAG_OK);
+    watch_begin(build);
+    EXPECT_STATUS(build->compact(pool), DEFRAG_OK);
+    EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
+    EXPECT_STATUS(build->free(pool, &h[4]), DEFRAG_OK);
+    watch_begin(build);
+    defrag_status status;
+    do {
+        status = build->compact_step(pool, 24, NULL);
+    } while (status == DEFRAG_MORE);
+    EXPECT_STATUS(status, DEFRAG_OK);
+    EXPECT(support_statistics(build, pool).free_blocks == 0, "free blocks are left");
+    support_buffer_free(&buffer);
+}
+
+/* Every second of n blocks is freed: compaction moves the others once, n / 2 blocks for any n. */
+static void total_work_is_linear(const struct defrag_build *build)
+{
+    static defrag_handle handles[2000];
+    for (size_t n = 10; n <= 2000; n *= 3) {
+        struct support_buffer buffer;
+        defrag_pool *pool = support_pool_of(build, &buffer, 8 * n, NULL);
+        for (size_t i = 0; i < n; i++)
+            EXPECT_STATUS(build->alloc(pool, 12, &handles[i]), DEFRAG_OK);
+        for (size_t i = 0; i < n; i += 2)
+            EXPECT_STATUS(build->free(pool, &handles[i]), DEFRAG_OK);
+        size_t total = 0;
+        size_t steps = 0;
+        size_t moved;
+        while (build->compact_step(pool, 256, &moved) == DEFRAG_MORE) {
+            total += moved;
+            steps++;
+        }
+        total += moved;
+        defrag_statistics statistics = support_statistics(build, pool);
+        EXPECT(statistics.moved_blocks == n / 2 && total == statistics.live_bytes
+                   && statistics.moved_bytes == total,
+               "%zu blocks: %zu bytes moved, %zu live", n, total, statistics.live_bytes);
+        EXPECT(steps <= (total + 8 * n) / (256 - 32) + 2, "%zu blocks: %zu steps of 256 bytes", n, steps);
+        support_buffer_free(&buffer);
+    }
+}
+
+int main(void)
+{
+    static const struct support_test tests[] = {
+        {"steps keep to their budget, move each block once, and then are idle", steps_keep_to_their_budget},
+        {"a call between the steps", calls_may_come_between},
+        {"unlock and free before the first step", unlock_and_free_before_the_first_step},
+        {"all steps together are linear", total_work_is_linear},
+    };
+    return support_run("promise 3: compaction takes a budget", tests, sizeof tests / sizeof tests[0]);
+}

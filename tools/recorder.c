@@ -18,11 +18,13 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -45,9 +47,10 @@ static struct {
 /*
  * True while this thread is inside one of the functions below: what the
  * allocator, or the look-up of its symbols, allocates for itself is not the
- * program's doing. Initial-exec, because other kinds of TLS call malloc.
+ * program's doing. Initial-exec, because other kinds of TLS call malloc;
+ * volatile, because <dlfcn.h> tells the compiler that dlsym calls nothing here.
  */
-static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+static _Thread_local volatile bool inside __attribute__((tls_model("initial-exec")));
 
 static void look_up(void *function, const char *name)
 {
@@ -86,7 +89,7 @@ static bool resolved(void)
 /* --- Memory for the look-up --------------------------------------------- */
 
 /* Given out once and never taken back; in front of each block stands its size. */
-static _Alignas(64) char arena[1 << 16];
+static _Alignas(64) char arena[1 << 20];
 static _Atomic size_t arena_used;
 
 static void *arena_take(size_t bytes, size_t alignment)
@@ -147,6 +150,25 @@ static void stop(int error)
 }
 
 /*
+ * A limit on the size of files would end the program by SIGXFSZ; here it is an
+ * error like any other.
+ */
+static int reserve(int fd, uint64_t bytes)
+{
+    static const struct timespec at_once;
+    sigset_t limit, before;
+    sigemptyset(&limit);
+    sigaddset(&limit, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &limit, &before);
+    int error = fallocate(fd, 0, 0, (off_t)bytes) != 0 ? errno : 0;
+    if (error == EFBIG) {
+        sigtimedwait(&limit, NULL, &at_once);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/*
  * Makes sure that the file really has its first `bytes` bytes: a mapped page
  * that the disk has no room for would kill the program. The file is opened
  * anew, because a program may close all the descriptors it does not know; and
@@ -158,7 +180,7 @@ static bool grow(uint64_t bytes)
     int cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     int fd = open(log_path, O_RDWR | O_CLOEXEC);
-    int error = fd < 0 || fallocate(fd, 0, 0, (off_t)wanted) != 0 ? errno : 0;
+    int error = fd < 0 ? errno : reserve(fd, wanted);
     if (fd >= 0) {
         close(fd);
     }

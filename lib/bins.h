@@ -15,7 +15,7 @@
 
 DF_STATIC_ASSERT(DF_BIN_LAST % 4 == 3, "the last bin is the last of its octave");
 
-/* The bin of blocks of `size` granules, less than BINS_LAST_SIZE. */
+/* The bin of blocks of `size` granules, at most BINS_LAST_SIZE. */
 DF_INLINE unsigned bins_of_small(df_granules size)
 {
     uint32_t x = size + 3;
@@ -25,7 +25,7 @@ DF_INLINE unsigned bins_of_small(df_granules size)
 
 DF_INLINE unsigned bins_of(df_granules size)
 {
-    return size < BINS_LAST_SIZE ? bins_of_small(size) : DF_BIN_LAST;
+    return bins_of_small(size < BINS_LAST_SIZE ? size : BINS_LAST_SIZE);
 }
 
 DF_INLINE df_map bins_bit(unsigned bin)
@@ -61,8 +61,13 @@ DF_INLINE void bins_format(defrag_pool *pool)
     }
 }
 
+/*
+ * Linking and unlinking. The map is passed by the caller, who loads and stores
+ * it once where several of these follow each other.
+ */
+
 /* Makes a free block of [o, o + size) and puts it at the head of its bin. */
-DF_INLINE void bins_insert(defrag_pool *pool, df_granules o, df_granules size)
+DF_INLINE void bins_link(defrag_pool *pool, df_map *map, df_granules o, df_granules size)
 {
     if (BLOCK_HAS_BARE && size == 1) {
         block_set_header(pool, o, BLOCK_BARE);
@@ -71,29 +76,29 @@ DF_INLINE void bins_insert(defrag_pool *pool, df_granules o, df_granules size)
     unsigned bin = bins_of(size);
     df_granules sentinel = bins_sentinel(bin);
     df_granules head = links_next(block_links(pool, sentinel));
+    *map |= bins_bit(bin);
     block_set_free(pool, o, size, sentinel, head);
     block_set_header(pool, head, o);
     block_set_next(pool, sentinel, o);
-    pool->map |= bins_bit(bin);
 }
 
 /* Takes the free block at `o` out of its bin; returns its size. */
-DF_INLINE df_granules bins_remove(defrag_pool *pool, df_granules o, df_word header)
+DF_INLINE df_granules bins_unlink(defrag_pool *pool, df_map *map, df_granules o, df_word header)
 {
     if (header_is_bare(header))
         return 1;
     df_word links = block_links(pool, o);
     df_granules next = links_next(links);
-    df_granules previous = header_size(header);
+    df_granules previous = (df_granules)header;
     block_set_next(pool, previous, next);
     block_set_header(pool, next, previous);
     /* Only the sentinel can be both neighbours, and its offset tells the bin. */
     if (next == previous)
-        pool->map &= ~bins_bit(next / DF_BIN_STEP);
+        *map &= ~bins_bit(next / DF_BIN_STEP);
     return links_size(links);
 }
 
-/* The same two, shared by everything but the hot paths. */
+/* The same two with the pool's map, shared by everything but the hot paths. */
 void df_bins_insert(defrag_pool *pool, df_granules o, df_granules size);
 df_granules df_bins_remove(defrag_pool *pool, df_granules o, df_word header);
 

@@ -78,9 +78,10 @@ DF_INLINE bool heap_is_owner(const defrag_pool *pool, df_granules o, uint32_t sl
 
 DF_INLINE void heap_note_used(defrag_pool *pool, df_granules size)
 {
-    pool->free = (df_half)(pool->free - size);
-    if (pool->free < pool->free_lowest)
-        pool->free_lowest = pool->free;
+    df_half free = (df_half)(pool->free - size);
+    pool->free = free;
+    if (free < pool->free_lowest)
+        pool->free_lowest = free;
 }
 
 /* Compaction must look again from `o` on: something there changed. See compact.c. */
@@ -127,11 +128,13 @@ DF_INLINE df_granules heap_find(const defrag_pool *pool, df_granules size, unsig
  */
 DF_INLINE void heap_take(defrag_pool *pool, df_granules o, df_granules size)
 {
-    df_granules rest = bins_remove(pool, o, block_header(pool, o)) - size;
+    df_map map = pool->map;
+    df_granules rest = bins_unlink(pool, &map, o, block_header(pool, o)) - size;
     if (rest)
-        bins_insert(pool, o + size, rest);
+        bins_link(pool, &map, o + size, rest);
     else
         block_set_prev_used(pool, o + size);
+    pool->map = map;
     heap_note_used(pool, size);
 }
 
@@ -153,23 +156,27 @@ DF_INLINE df_granules heap_take_top(defrag_pool *pool, df_granules size)
  */
 DF_INLINE void heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word header)
 {
+    df_map map = pool->map;
+    df_granules next = o + size;
     pool->free = (df_half)(pool->free + size);
     if (header & BLOCK_PREV_FREE) {
         o -= block_size_before(pool, o);
-        size += bins_remove(pool, o, block_header(pool, o));
+        size += bins_unlink(pool, &map, o, block_header(pool, o));
     }
     heap_lower_cursor(pool, o);
-    df_granules next = o + size;
+    /* Only now: unlinking may have changed it. */
     df_word next_header = block_header(pool, next);
     if (header_is_used(next_header)) {
         block_set_header(pool, next, next_header | BLOCK_PREV_FREE);
     } else if (header_is_top(next_header)) {
         block_set_top(pool, o);
+        pool->map = map;
         return;
     } else {
-        size += bins_remove(pool, next, next_header);
+        size += bins_unlink(pool, &map, next, next_header);
     }
-    bins_insert(pool, o, size);
+    bins_link(pool, &map, o, size);
+    pool->map = map;
 }
 
 /* The same two, shared by everything but the hot paths. */

@@ -109,7 +109,7 @@ static void contender_add(struct options *options, const char *name)
     contender->manual = options->manual;
 }
 
-/* libdefrag first, then the policies in their own order; all of them unless some are named. */
+/* Those that were named, in that order; else libdefrag and then every policy. */
 static void contenders_choose(struct reading *reading, struct argp_state *state)
 {
     struct options *options = reading->options;

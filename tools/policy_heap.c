@@ -209,28 +209,27 @@ static void payload_move(policy_heap *heap, uint32_t from, uint32_t to, size_t b
 static uint32_t block_slide(policy_heap *heap, uint32_t block, size_t units, size_t payload)
 {
     uint32_t before = block_before(heap, block);
+    uint32_t after = (uint32_t)(block + heap->size[block]);
+    bool at_end = after == heap->end;
+
     if (before == HEAP_NO_BLOCK || !heap->is_free[before]) {
         return HEAP_NO_BLOCK;
     }
-
     size_t held = heap->size[before] + heap->size[block];
-    uint32_t after = (uint32_t)(block + heap->size[block]);
-    bool at_end = after == heap->end;
-    if (held < units && at_end && !wilderness_is_within(heap, units - held, POLICY_NONE)) {
-        return HEAP_NO_BLOCK;
-    }
-    if (held < units && !at_end) {
-        if (!heap->is_free[after] || held + heap->size[after] < units) {
-            return HEAP_NO_BLOCK;
-        }
-        index_remove(heap, after);
+    if (!at_end && heap->is_free[after]) {
         held += heap->size[after];
+    }
+    if (held < units && !(at_end && wilderness_is_within(heap, units - held, POLICY_NONE))) {
+        return HEAP_NO_BLOCK;
     }
 
     index_remove(heap, before);
     payload_move(heap, block, before, payload);
-    if (held < units) {
+    if (at_end) {
         return wilderness_take(heap, before, units);
+    }
+    if (heap->is_free[after]) {
+        index_remove(heap, after);
     }
     stretch_take(heap, before, held, units);
     return before;

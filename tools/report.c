@@ -2,13 +2,10 @@
 #include "report.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "number.h"
 #include "xalloc.h"
@@ -34,7 +31,9 @@ struct libscols_table *report_table(const char *const *headings)
             scols_table_new_column(table, headings[i], 0, i ? SCOLS_FL_RIGHT | SCOLS_FL_WRAP : 0);
         required(column);
         if (i) {
+            /* A newline in a cell begins another line of it. */
             scols_column_set_wrapfunc(column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+            scols_column_set_safechars(column, "\n");
         }
     }
     /* The width of the contents is the width of the table, terminal or not. */
@@ -82,28 +81,35 @@ const char *report_name(const struct trace *trace)
     return slash ? slash + 1 : trace->path;
 }
 
-static void costs_print(const struct contender *contender)
+static void costs_row(struct libscols_table *table, const struct contender *contender)
 {
+    struct libscols_line *line = report_row(table);
     struct contender_costs costs;
 
     contender_costs_get(contender, 0, &costs);
-    printf("  %-10s alignment %u, header %zu", contender->name, costs.alignment, costs.header_bytes);
-    if (costs.slot_bytes) {
-        printf(" and %zu in the table", costs.slot_bytes);
-    }
-    printf(", smallest block %zu, control from %zu; %s\n", costs.least_block_bytes, costs.control_bytes,
-           contender->policy ? contender->policy->model : "compacts");
+    report_cell(line, 0, "%s", contender->name);
+    report_number(line, 1, costs.alignment);
+    report_cell(line, 2, costs.slot_bytes ? "%zu + %zu" : "%zu", costs.header_bytes, costs.slot_bytes);
+    report_number(line, 3, costs.least_block_bytes);
+    report_number(line, 4, costs.control_bytes);
+    report_cell(line, 5, "  %s", contender->policy ? contender->policy->model : "header + handle table; compacts");
 }
 
 void report_legend(const struct options *options)
 {
-    printf("libdefrag in the %s layout, alignment %u%s. Bytes of each, as on a 32-bit microcontroller:\n",
-           options->layout, options->alignment, options->manual ? ", DEFRAG_MANUAL" : "");
+    static const char *const headings[] = {"POLICY", "ALIGNMENT", "HEADER", "LEAST BLOCK", "CONTROL FROM",
+                                           "  LAID OUT LIKE", NULL};
+    struct libscols_table *table = report_table(headings);
+
+    printf("libdefrag: %s layout, alignment %u%s. Bytes as on a 32-bit microcontroller:\n\n", options->layout,
+           options->alignment, options->manual ? ", DEFRAG_MANUAL" : "");
     for (size_t i = 0; i < options->contender_count; i++) {
-        costs_print(&options->contenders[i]);
+        costs_row(table, &options->contenders[i]);
     }
+    scols_column_set_flags(scols_table_get_column(table, 5), 0);
+    report_print(table);
     if (options->lock_percent) {
-        printf("After each operation %u %% of the live blocks are locked, in rotation (libdefrag).\n",
+        printf("\nAfter each operation %u %% of the live blocks are locked, in rotation (libdefrag alone).\n",
                options->lock_percent);
     }
 }

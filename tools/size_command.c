@@ -139,8 +139,8 @@ static void row_print(struct libscols_table *table, const struct survey *survey,
     report_number(line, 1, summary->operations);
     report_number(line, 2, summary->peak_payload);
     for (size_t i = 0; i < survey->options->contender_count; i++) {
-        number_format(bytes, result_of(survey, trace, i)->bytes);
-        report_cell(line, 3 + i, "%s\n%.3f", bytes, ratio_of(survey, trace, i));
+        int width = (int)strlen(number_format(bytes, result_of(survey, trace, i)->bytes));
+        report_cell(line, 3 + i, "%s\n%*.3f", bytes, width, ratio_of(survey, trace, i));
     }
 }
 
@@ -192,7 +192,7 @@ static void print_human(const struct survey *survey)
     }
     report_legend(options);
     if (any_has_reach(survey)) {
-        printf("\"Every larger one\" is tried up to twice the figure or %u steps, whichever is less, for buddy\n"
+        printf("\n\"Every larger one\" is tried up to twice the figure or %u steps, whichever is less, for buddy\n"
                "and wherever libdefrag has locks; elsewhere it has no limit.\n", SIZE_REACH_UNITS);
     }
 }

@@ -21,17 +21,14 @@ example() {
     diff expected printed || fail "it prints something else"
 }
 
+# With the sources of the library dropped in, so that it is seen to hold in each layout and alignment.
+with_sources() {
+    example "$compiler" -std=c11 -Wall -Wextra -Wconversion -Werror $2 -I"$lib" example.c $(lib_c_files)
+}
 for compiler in $(compilers_of gcc clang); do
-    example "$compiler" -std=c11 -Wall -Wextra -Wconversion -Werror -I"$lib" example.c \
-        "$top_builddir/lib/.libs/libdefrag.a"
+    for_each_build with_sources
 done
 [ -s printed ] || skip "neither gcc nor clang is here"
-
-# It holds for the sources dropped into a program too, in each layout and alignment.
-sources_with_example() {
-    example "$compiler" -std=c11 $2 -I"$lib" example.c $(lib_c_files)
-}
-for_each_build sources_with_example
 
 # The commands it names are there.
 for command in demo check; do

@@ -33,7 +33,7 @@ static bool check_identity(const defrag_pool *pool)
 /* The fields that fill the control block up to its words. */
 static bool check_unused(const defrag_pool *pool)
 {
-    unsigned bits = pool->unused_back;
+    unsigned bits = pool->unused_back[0] | pool->unused_back[1];
 #if DEFRAG_WIDE
     bits |= pool->unused_end;
 #else
@@ -64,10 +64,17 @@ static bool is_owned(const defrag_pool *pool, df_granules o, df_word header)
     return !entry_is_empty(entry) && entry_offset(entry) == o;
 }
 
+/* Below the cursor there is no gap but below blocks that compaction has passed by. */
+static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
+{
+    return o >= pool->cursor || entry_is_passed(table_entry(pool, header_owner(header)));
+}
+
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)
 {
     return header_size(header) >= BLOCK_MIN && header_size(header) <= pool->top - o
-           && !(header & BLOCK_PREV_FREE) == !prev_free && is_owned(pool, o, header);
+           && !(header & BLOCK_PREV_FREE) == !prev_free && is_owned(pool, o, header)
+           && (!prev_free || is_compacted(pool, o, header));
 }
 
 /* A free block ends below the top, with its footer, and is not next to another one. */
@@ -105,7 +112,7 @@ static bool check_blocks(const defrag_pool *pool, struct census *census)
 /* The bits of an entry besides offset, generation and lock. */
 static bool check_entry_bits(df_word entry)
 {
-    df_word allowed = TABLE_GEN_MASK | (entry_is_empty(entry) ? TABLE_EMPTY : TABLE_LOCK_MASK);
+    df_word allowed = TABLE_GEN_MASK | TABLE_MARK | TABLE_LOCK_MASK;
     return (entry & DF_HALF_MAX & ~allowed) == 0;
 }
 
@@ -118,7 +125,7 @@ static bool check_entries(const defrag_pool *pool, uint32_t *empty)
             return false;
         *empty += entry_is_empty(entry);
     }
-    return (table_entry(pool, 0) & DF_HALF_MAX) == TABLE_EMPTY;
+    return (table_entry(pool, 0) & DF_HALF_MAX) == TABLE_MARK;
 }
 
 /* The list has `empty` slots, all empty, and ends where the tail says. */
@@ -195,7 +202,7 @@ static bool check_counts(const defrag_pool *pool, const struct census *census)
     return pool->free == census->free + heap_wilderness(pool) && pool->free_lowest <= pool->free
            && heap_peak_live(pool) <= heap_capacity(pool) && heap_fewest_free(pool) <= pool->free
            && pool->fewest_free <= heap_capacity(pool) && pool->peak_blocks >= census->used_blocks
-           && pool->peak_blocks <= TABLE_SLOTS_MAX && pool->dirty <= 1 && census->cursor_seen;
+           && pool->peak_blocks <= TABLE_SLOTS_MAX && census->cursor_seen;
 }
 
 bool df_check(const defrag_pool *pool)

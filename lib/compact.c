@@ -19,10 +19,10 @@
  * last gap have to move whatever else does. They are kept out of the search,
  * whose last gap is then the one below them, less what the table takes.
  *
- * Steps. The cursor is a boundary between two blocks. Below it nothing can slide
- * any further, unless something was unlocked since the pass began (`dirty`):
- * then another pass follows. Calls that free memory or swallow a boundary lower
- * the cursor, see heap_lower_cursor().
+ * Steps. The cursor is a boundary between two blocks. A gap below it lies below
+ * a locked block that is marked as passed by; so nothing there can slide. Calls
+ * that free memory or swallow a boundary lower the cursor, see
+ * heap_lower_cursor(); unlocking a marked block lowers it to the gap.
  */
 #include "compact.h"
 
@@ -391,11 +391,17 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     }
 }
 
+/* Marks the locked block of a slot: when it is unlocked, the gap below it is of interest again. */
+static void pass_by(defrag_pool *pool, uint32_t slot)
+{
+    table_set_entry(pool, slot, table_entry(pool, slot) | TABLE_MARK);
+}
+
 /*
- * Goes on with the pass from the cursor until it is through, which it then says,
- * or `budget` bytes are spent. The first thing is done whatever it costs.
+ * Goes on from the cursor until the top is reached, which it then says, or
+ * `budget` bytes are spent. The first thing is done whatever it costs.
  */
-static bool pass(defrag_pool *pool, size_t budget, size_t *moved)
+static bool advance(defrag_pool *pool, size_t budget, size_t *moved)
 {
     size_t spent = 0;
     *moved = 0;
@@ -412,6 +418,7 @@ static bool pass(defrag_pool *pool, size_t budget, size_t *moved)
         df_granules above = o + block_free_size(pool, o, header);
         df_word header_above = block_header(pool, above);
         if (compact_is_locked(pool, header_above)) {
+            pass_by(pool, header_owner(header_above));
             pool->cursor = (df_half)(above + header_size(header_above));
             spent += VISIT_BYTES;
             continue;
@@ -430,32 +437,18 @@ static bool pass(defrag_pool *pool, size_t budget, size_t *moved)
     return true;
 }
 
-/* Whether a pass would find nothing to do; O(1). */
+/* Whether there is nothing left to do; O(1). */
 static bool is_done(defrag_pool *pool)
 {
-    if (heap_is_compact(pool)) {
+    if (heap_is_compact(pool))
         pool->cursor = pool->top;
-        pool->dirty = 0;
-    }
-    return pool->cursor >= pool->top && !pool->dirty;
-}
-
-/* Another pass, if something was unlocked while the last one ran. */
-static void begin_pass(defrag_pool *pool)
-{
-    if (pool->dirty && pool->cursor >= pool->top) {
-        pool->cursor = (df_half)DF_FIRST;
-        pool->dirty = 0;
-    }
+    return pool->cursor >= pool->top;
 }
 
 static defrag_status compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
 {
     *moved = 0;
-    if (is_done(pool))
-        return DEFRAG_OK;
-    begin_pass(pool);
-    return pass(pool, max_bytes, moved) && is_done(pool) ? DEFRAG_OK : DEFRAG_MORE;
+    return is_done(pool) || advance(pool, max_bytes, moved) ? DEFRAG_OK : DEFRAG_MORE;
 }
 
 defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
@@ -487,12 +480,7 @@ defrag_status defrag_compact(defrag_pool *pool)
     if (status != DEFRAG_OK)
         return status;
     df_heap_trim(pool);
-    /* One whole pass; unlocking that goes on beside it must not keep it here for ever. */
-    if (pool->dirty) {
-        pool->cursor = (df_half)DF_FIRST;
-        pool->dirty = 0;
-    }
-    while (!is_done(pool) && !pass(pool, compact_budget(pool), &moved)) {
+    while (!is_done(pool) && !advance(pool, compact_budget(pool), &moved)) {
         heap_leave(pool);
         status = df_heap_enter(pool);
         if (status != DEFRAG_OK)

@@ -82,9 +82,8 @@ struct DF_MAY_ALIAS defrag_pool {
     df_half base;     /* address of the pool modulo DF_LARGEST_ALIGNMENT        */
 
     uint8_t skipped; /* bytes of the buffer below the pool, less than a granule */
-    uint8_t dirty;   /* a block was unlocked since the compaction's pass began  */
     uint8_t seed;    /* generation that a new slot begins with                  */
-    uint8_t unused_back;
+    uint8_t unused_back[2];
 
     /* Statistics. The first two are of the time before the table's length last changed. */
     df_half peak_live;

@@ -30,7 +30,8 @@
  *   - A call that fails changes nothing but the counters of failures and the
  *     empty slots at the end of the handle table.
  *   - Errors are looked for in this order: DEFRAG_BAD_ARGUMENT, DEFRAG_STALE,
- *     the lock errors, DEFRAG_CORRUPT, then the rest.
+ *     the lock errors, DEFRAG_CORRUPT, then the rest. defrag_resize(), whose lock
+ *     error depends on the block's size, looks for DEFRAG_CORRUPT first.
  *   - A null pool, and a null pointer where the text does not allow one, is
  *     DEFRAG_BAD_ARGUMENT.
  *   - A pointer got by locking stays valid until that lock is released; no
@@ -384,8 +385,9 @@ DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_re
  * defrag_make_room(); last, the free memory of its own stretch between locked
  * blocks is gathered at the block itself.
  *
- * With nothing locked it succeeds iff the free granules and the block's own
- * hold the new block. A locked block grows in place or not at all.
+ * With nothing locked it succeeds iff the block's own granules and the free
+ * ones, after empty slots are given back, hold the new block. A locked block
+ * grows in place or not at all.
  *
  * Moves blocks: if it must, this one and others, never a locked one; with
  * DEFRAG_MANUAL only this one. Cost: O(1) in place; else the bytes moved, and
@@ -523,9 +525,10 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
 
 /*
  * Fills in the statistics. The counters are kept by the calls they count;
- * blocks, locks and the two largest requests are counted here.
+ * blocks, slots, locks and the largest requests are found here.
  *
- * Moves blocks: never. Cost: O(B + S). A null pool or `out` does nothing.
+ * Moves blocks: never. Cost: O(B + S). A null `out` does nothing; where
+ * the pool is null or busy with a callback, all is 0.
  */
 DEFRAG_API void defrag_statistics_get(const defrag_pool *pool, defrag_statistics *out);
 

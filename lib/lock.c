@@ -35,6 +35,13 @@ static defrag_status lock_shared(defrag_pool *pool, defrag_handle handle, const 
     return DEFRAG_OK;
 }
 
+/* The block at `o` can move now: let compaction begin at the gap below it. */
+static void look_again(defrag_pool *pool, df_granules o)
+{
+    if (block_header(pool, o) & BLOCK_PREV_FREE)
+        heap_lower_cursor(pool, o - block_size_before(pool, o));
+}
+
 static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
 {
     df_word entry;
@@ -42,9 +49,13 @@ static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
         return DEFRAG_STALE;
     if (entry_lock(entry) == 0)
         return DEFRAG_NOT_LOCKED;
+    bool passed = entry_is_passed(entry);
     entry -= entry_lock(entry) == TABLE_LOCK_ALONE ? TABLE_LOCK_MASK : TABLE_LOCK_ONE;
+    if (passed && entry_lock(entry) == 0) {
+        entry &= ~(df_word)TABLE_MARK;
+        look_again(pool, entry_offset(entry));
+    }
     table_set_entry(pool, handle_slot(handle.bits), entry);
-    pool->dirty = 1;
     return DEFRAG_OK;
 }
 
@@ -116,10 +127,9 @@ defrag_status defrag_unlock(defrag_pool *pool, defrag_handle handle)
         return unlock_rest(pool, handle);
     uint32_t slot = handle_slot(handle.bits);
     df_word entry = table_entry(pool, slot);
-    if (DF_UNLIKELY(handle_difference(handle.bits, entry) != TABLE_LOCK_MASK))
+    if (DF_UNLIKELY(handle_difference(handle.bits, entry) != TABLE_DIFFERENCE_ALONE))
         return unlock_rest(pool, handle);
     table_set_entry(pool, slot, entry - TABLE_LOCK_MASK);
-    pool->dirty = 1;
     return DEFRAG_OK;
 }
 

@@ -93,7 +93,10 @@ static void fill(const defrag_pool *pool, defrag_statistics *out)
 
 void defrag_statistics_get(const defrag_pool *pool, defrag_statistics *out)
 {
-    if (out == NULL || df_heap_enter(pool) != DEFRAG_OK)
+    if (out == NULL)
+        return;
+    memset(out, 0, sizeof *out);
+    if (df_heap_enter(pool) != DEFRAG_OK)
         return;
     fill(pool, out);
     heap_leave(pool);

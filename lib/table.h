@@ -9,14 +9,18 @@
  *
  *               narrow                          wide
  *   entry       31      16 15  13 12    5  4  3..0    63    32 31  16 15 13  12  11..8 7..0
- *   in use      offset     align  generation 0  lock  offset   0      align  0   lock  generation
+ *   in use      offset     align  generation m  lock  offset   0      align  m   lock  generation
  *   empty       next       0      generation 1  0     next     0      0      1   0     generation
  *
  *   handle      31      16 15  13 12    5  4..0       31     8                    7..0
  *               slot       0      generation 0        slot                        generation
  *
  * `align` is the k of an alignment of g * 2^k. `lock`: 0 none, 1 to 14 shared
- * locks, 15 exclusive. The generation of an empty slot is that of its next use.
+ * locks, 15 exclusive. The mark m, in a locked entry: compaction has left a gap
+ * below the block and passed it by; see compact.c. An entry that is neither
+ * locked nor empty has no mark, so that unlock's test for the common case finds
+ * the marked ones at no cost. The generation of an empty slot is that of its
+ * next use.
  */
 #ifndef DF_TABLE_H
 #define DF_TABLE_H
@@ -27,14 +31,14 @@
 #define TABLE_SLOT_SHIFT 8
 #define TABLE_SLOTS_MAX  0xffffffu
 #define TABLE_GEN_SHIFT  0
-#define TABLE_EMPTY      0x1000u
+#define TABLE_MARK       0x1000u
 #define TABLE_LOCK_SHIFT 8
 #define TABLE_SPARE      0u /* handle bits that are always zero and face the lock field */
 #else
 #define TABLE_SLOT_SHIFT 16
 #define TABLE_SLOTS_MAX  0x7fffu
 #define TABLE_GEN_SHIFT  5
-#define TABLE_EMPTY      0x10u
+#define TABLE_MARK       0x10u
 #define TABLE_LOCK_SHIFT 0
 #define TABLE_SPARE      0x1fu
 #endif
@@ -91,7 +95,13 @@ DF_INLINE df_granules entry_offset(df_word entry)
 
 DF_INLINE bool entry_is_empty(df_word entry)
 {
-    return entry & TABLE_EMPTY;
+    return (entry & (TABLE_MARK | TABLE_LOCK_MASK)) == TABLE_MARK;
+}
+
+/* Whether compaction passed this block by while it was locked. */
+DF_INLINE bool entry_is_passed(df_word entry)
+{
+    return (entry & TABLE_MARK) && (entry & TABLE_LOCK_MASK);
 }
 
 DF_INLINE unsigned entry_lock(df_word entry)
@@ -125,18 +135,21 @@ DF_INLINE defrag_handle handle_make(uint32_t slot, df_word entry)
 }
 
 /*
- * What the entry's low half and the handle disagree about: 0 iff the handle is
- * current and its block is not locked; its lock field alone iff it is current
- * and locked. A forged handle must be kept out by handle_is_outside() first.
+ * What the entry's low half and the handle disagree about, in the high bits of
+ * the result, where a test for 0 is one instruction: 0 iff the handle is current
+ * and its block is not locked; its lock field, perhaps with the mark, iff it is
+ * current and locked. A forged handle must be kept out by handle_is_outside()
+ * first.
  */
 DF_INLINE uint32_t handle_difference(uint32_t bits, df_word entry)
 {
 #if DEFRAG_WIDE
-    return ((uint32_t)entry ^ (bits & TABLE_GEN_MASK)) & TABLE_LOW_MASK;
-#else
-    return ((uint32_t)entry ^ bits) & TABLE_LOW_MASK;
+    bits &= TABLE_GEN_MASK;
 #endif
+    return ((uint32_t)entry ^ bits) << 16;
 }
+
+#define TABLE_DIFFERENCE_ALONE (TABLE_LOCK_MASK << 16)
 
 /* No slot of the table, or bits that no handle has. */
 DF_INLINE bool handle_is_outside(const defrag_pool *pool, uint32_t bits)
@@ -144,13 +157,14 @@ DF_INLINE bool handle_is_outside(const defrag_pool *pool, uint32_t bits)
     return bits > pool->handle_limit || (bits & TABLE_SPARE);
 }
 
-/* Whether the handle names a block; `*entry` is then its entry. */
+/* Whether the handle names a block, locked or not; `*entry` is then its entry. */
 DF_INLINE bool handle_is_current(const defrag_pool *pool, defrag_handle handle, df_word *entry)
 {
     if (handle_is_outside(pool, handle.bits))
         return false;
     *entry = table_entry(pool, handle_slot(handle.bits));
-    return (handle_difference(handle.bits, *entry) & ~TABLE_LOCK_MASK) == 0;
+    uint32_t allowed = entry_lock(*entry) ? TABLE_LOCK_MASK | TABLE_MARK : 0;
+    return (handle_difference(handle.bits, *entry) & ~(allowed << 16)) == 0;
 }
 
 /* --- The list of empty slots: first in, first out --------------------------------- */
@@ -166,7 +180,7 @@ DF_INLINE df_word table_take(defrag_pool *pool, uint32_t slot)
 {
     df_word entry = table_entry(pool, slot);
     df_word next = entry & ~(df_word)TABLE_LOW_MASK;
-    table_set_entry(pool, 0, next | TABLE_EMPTY);
+    table_set_entry(pool, 0, next | TABLE_MARK);
     if (next == 0)
         pool->free_tail = 0;
     return entry & TABLE_GEN_MASK;
@@ -177,7 +191,7 @@ DF_INLINE void table_give(defrag_pool *pool, uint32_t slot, df_word entry)
 {
     uint32_t tail = pool->free_tail;
     df_word next_use = (entry + ((df_word)1 << TABLE_GEN_SHIFT)) & TABLE_GEN_MASK;
-    table_set_entry(pool, slot, next_use | TABLE_EMPTY);
+    table_set_entry(pool, slot, next_use | TABLE_MARK);
     table_set_entry(pool, tail, entry_with_offset(table_entry(pool, tail), slot));
     pool->free_tail = (df_half)slot;
 }

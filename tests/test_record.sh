@@ -3,8 +3,7 @@
 . "${top_srcdir:?}/tests/package.sh"
 bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
 
-! grep -qs '^S\["TOOLS_TRUE"\]="#"' "$top_builddir/config.status" || skip "configured with --disable-tools"
-! grep -qs '^build_libtool_libs=no' "$top_builddir/libtool" || skip "configured with --disable-shared"
+[ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
 
 mkdir "$scratch/tmp"
 export TMPDIR="$scratch/tmp"

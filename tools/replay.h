@@ -29,7 +29,7 @@ struct replay_result {
     uint32_t refused_line;       /* of the first; 0: there was none                                */
     const char *refused_reason;  /* of the first                                                   */
     uint64_t skipped;            /* operations on objects that do not exist                        */
-    uint64_t damaged;            /* objects whose contents were not what was written               */
+    uint64_t damaged;            /* times that an object's contents were not what was written      */
     uint32_t damaged_line;       /* where the first was found; past the last line: at the end      */
     uint32_t broken_line;        /* the heap gave a senseless answer there, and the replay stopped */
     const char *broken_reason;

@@ -134,8 +134,8 @@ static void troubles_print(const char *name, const struct replay_result *result)
                result->skipped);
     }
     if (result->damaged) {
-        printf("%s: the contents of %" PRIu64 " blocks were damaged, seen first in line %" PRIu32 ".\n",
-               name, result->damaged, result->damaged_line);
+        printf("%s: damaged contents were found %" PRIu64 " times, first in line %" PRIu32 ".\n", name,
+               result->damaged, result->damaged_line);
     }
     if (result->broken_line) {
         printf("%s: stopped in line %" PRIu32 ", where the heap answered %s.\n", name, result->broken_line,

@@ -100,11 +100,13 @@ static size_t larger(size_t a, size_t b)
 
 struct size_bounds size_bounds_get(const struct trace *trace, const struct contender *contender)
 {
-    struct size_bounds bounds = {0, 0};
     struct contender_costs costs;
     struct census census = {.contender = contender};
 
     contender_costs_get(contender, 0, &costs);
+    /* libdefrag makes no pool that cannot hold a block. */
+    size_t none = contender->policy ? 0 : (costs.control_bytes + costs.least_block_bytes) / costs.alignment;
+    struct size_bounds bounds = {none, none};
     census.units = xcalloc(trace->summary.objects, sizeof *census.units);
     size_t fixed = contender->policy ? 0 : costs.control_bytes / costs.alignment - table_units(&costs, 0);
     for (size_t i = 0; i < trace->count; i++) {

@@ -22,5 +22,17 @@ for compiler in $(compilers_of gcc clang); do
     debug=-DDEFRAG_DEBUG=1
     for_each_build compile_build
 done
+
+modules="jansson smartcols libzstd cmocka"
+if [ "${TOOLS:-no}" = yes ] && pkg-config --exists $modules; then
+    programs=$(ls "$top_srcdir"/tools/*.c "$top_srcdir"/tests/*.c | grep -v -e _one -e /header -e /consumer)
+    for compiler in $(compilers_of gcc clang); do
+        "$compiler" -std=gnu11 -O2 $warnings -D_GNU_SOURCE= -DPKGLIBDIR='""' -I"$top_srcdir" -I"$lib" \
+            -I"$top_srcdir/tools" -I"$top_srcdir/tests" $(pkg-config --cflags $modules) -c $programs ||
+            fail "$compiler, the tools and the tests"
+    done
+else
+    echo "without the tools and the tests: their libraries are not here"
+fi
 [ "$compiled" -gt 0 ] || skip "neither gcc nor clang is here"
 echo "$compiled times lib/, $(echo "$files" | wc -l) files each"

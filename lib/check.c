@@ -67,7 +67,7 @@ static bool is_owned(const defrag_pool *pool, df_granules o, df_word header)
 /* Below the cursor there is no gap but below blocks that compaction has passed by. */
 static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return o >= pool->cursor || entry_is_passed(table_entry(pool, header_owner(header)));
+    return o > pool->cursor || entry_is_passed(table_entry(pool, header_owner(header)));
 }
 
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)

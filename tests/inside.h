@@ -42,13 +42,14 @@ struct inside {
     void (*failure_counters)(size_t *first, size_t *end);
 
     /*
-     * Lists what defrag_check() guards: fields of the control block, of each
-     * header, of each free block and of each entry of the table as they lie in
-     * this pool now. Returns the number; fills at most `room`.
+     * Lists the fields that must be exactly as they are for the pool to be
+     * sound, as this pool lies now: in the control block, in the header, links
+     * and footer of each block, in each entry of the table. Returns the number.
      */
     size_t (*guarded)(const defrag_pool *pool, struct inside_field *fields, size_t room);
-    /* Fields whose every value is legitimate: statistics and hints. */
-    size_t (*unguarded)(const defrag_pool *pool, struct inside_field *fields, size_t room);
+
+    /* Fields of the control block that may have more than one value. */
+    struct inside_field cursor, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;
 };
 
 /* The inside of a build, found by its name. */

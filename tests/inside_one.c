@@ -36,6 +36,109 @@ static void failure_counters(size_t *first, size_t *end)
     *end = *first + sizeof ((defrag_pool *)0)->failed;
 }
 
+/* --- What the checker guards ------------------------------------------------------- */
+
+struct list {
+    struct inside_field *fields;
+    size_t count, room;
+};
+
+static void add(struct list *list, const char *name, size_t byte, size_t bytes, unsigned shift, unsigned bits)
+{
+    if (list->count < list->room)
+        list->fields[list->count] =
+            (struct inside_field){name, byte, 8 * (unsigned)bytes, shift, bits};
+    list->count++;
+}
+
+#define MEMBER(member) \
+    offsetof(defrag_pool, member), sizeof ((defrag_pool *)0)->member, 0, 8 * sizeof ((defrag_pool *)0)->member
+#define FIELD(member)                                                                            \
+    {                                                                                            \
+        "control." #member, offsetof(defrag_pool, member), 8 * sizeof ((defrag_pool *)0)->member, 0, \
+            8 * sizeof ((defrag_pool *)0)->member                                                \
+    }
+
+static void add_word(struct list *list, const char *name, size_t byte)
+{
+    add(list, name, byte, DF_WORD, 0, 8 * DF_WORD);
+}
+
+static void add_control(struct list *list)
+{
+    add(list, "control.handle_limit", MEMBER(handle_limit));
+    add(list, "control.table", MEMBER(table));
+    add(list, "control.map", MEMBER(map));
+    add(list, "control.top", MEMBER(top));
+    add(list, "control.floor", MEMBER(floor));
+    add(list, "control.free", MEMBER(free));
+    add(list, "control.free_tail", MEMBER(free_tail));
+    add(list, "control.magic", MEMBER(magic));
+    add(list, "control.version", MEMBER(version));
+    add(list, "control.wide", MEMBER(wide));
+    add(list, "control.alignment", MEMBER(alignment));
+    add(list, "control.busy", MEMBER(busy));
+    for (unsigned bin = DF_BIN_FIRST; bin <= DF_BIN_LAST; bin++) {
+        add_word(list, "bin.previous", block_bytes(bins_sentinel(bin)) - DF_WORD);
+        add_word(list, "bin.next", block_bytes(bins_sentinel(bin)));
+    }
+}
+
+static void add_used(struct list *list, df_granules o)
+{
+    size_t byte = block_bytes(o) - DF_WORD;
+    add(list, "header.size", byte, DF_WORD, 0, DF_HALF_BITS);
+    add(list, "header.previous is free", byte, DF_WORD, DF_HALF_BITS, 1);
+    add(list, "header.owner", byte, DF_WORD, BLOCK_OWNER_SHIFT, DF_HALF_BITS - 1);
+}
+
+static void add_free(struct list *list, const defrag_pool *pool, df_granules o)
+{
+    df_word header = block_header(pool, o);
+    size_t byte = block_bytes(o);
+    add_word(list, "free.header", byte - DF_WORD);
+    if (header_is_bare(header))
+        return;
+    add(list, "free.next", byte, DF_WORD, 0, DF_HALF_BITS);
+    add(list, "free.size", byte, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);
+    size_t footer = block_bytes(o + block_free_size(pool, o, header)) - 2 * DF_WORD;
+    add(list, "free.footer", footer, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);
+}
+
+/* Generations may be any, and the lock state of a used block and the mark of a locked one too. */
+static void add_entry(struct list *list, const defrag_pool *pool, uint32_t slot)
+{
+    size_t byte = (size_t)pool->table - slot * DF_WORD;
+    df_word entry = table_entry(pool, slot);
+    df_word open = TABLE_GEN_MASK | (entry_is_empty(entry) ? 0 : TABLE_LOCK_MASK);
+    if (entry_lock(entry) != 0)
+        open |= TABLE_MARK;
+    if (slot == 0)
+        open = 0;
+    add(list, entry_is_empty(entry) ? "entry.next" : "entry.offset", byte, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);
+    for (unsigned bit = 0; bit < DF_HALF_BITS; bit++)
+        if (!(open >> bit & 1))
+            add(list, "entry.bit", byte, DF_WORD, bit, 1);
+}
+
+static size_t guarded(const defrag_pool *pool, struct inside_field *fields, size_t room)
+{
+    struct list list = {fields, 0, room};
+    add_control(&list);
+    for (df_granules o = DF_FIRST; o < pool->top;) {
+        df_word header = block_header(pool, o);
+        if (header_is_used(header))
+            add_used(&list, o);
+        else
+            add_free(&list, pool, o);
+        o += block_size(pool, o, header);
+    }
+    add_word(&list, "top", block_bytes(pool->top) - DF_WORD);
+    for (uint32_t slot = 0; slot <= table_slots(pool); slot++)
+        add_entry(&list, pool, slot);
+    return list.count;
+}
+
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 #if DEFRAG_WIDE
@@ -58,4 +161,13 @@ const struct inside DEFRAG_NAME(inside) = {
     .seed = seed,
     .bin_of = bin_of,
     .failure_counters = failure_counters,
+    .guarded = guarded,
+    .cursor = FIELD(cursor),
+    .skipped = FIELD(skipped),
+    .base = FIELD(base),
+    .free_lowest = FIELD(free_lowest),
+    .peak_live = FIELD(peak_live),
+    .peak_blocks = FIELD(peak_blocks),
+    .fewest_free = FIELD(fewest_free),
+    .granules = FIELD(granules),
 };

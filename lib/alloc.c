@@ -35,12 +35,12 @@ static df_granules place_full(defrag_pool *pool, df_granules size, df_granules g
     return place(pool, df_heap_search(pool, size), size, grow);
 }
 
-/* Gives the block at `o` a slot, a header and a handle. */
-DF_INLINE void name_block(defrag_pool *pool, df_granules o, df_granules size, uint32_t slot, df_word entry,
-                          defrag_handle *out)
+/* Gives the block at `o` its header, its entry, which is a generation so far, and a handle. */
+DF_INLINE void name_block(defrag_pool *pool, df_word table, df_granules o, df_granules size, uint32_t slot,
+                          df_word entry, defrag_handle *out)
 {
     block_set_header(pool, o, header_used(size, slot));
-    table_set_entry(pool, slot, entry_with_offset(entry, o));
+    table_set_entry_at(pool, table, slot, entry | (df_word)o << DF_HALF_BITS);
     *out = handle_make(slot, entry);
 }
 
@@ -85,7 +85,7 @@ static defrag_status allocate(defrag_pool *pool, size_t bytes, enum effort effor
     }
     uint32_t slot;
     df_word entry = df_heap_take_slot(pool, &slot);
-    name_block(pool, o, size, slot, entry, out);
+    name_block(pool, pool->table, o, size, slot, entry, out);
     return DEFRAG_OK;
 }
 
@@ -137,7 +137,8 @@ DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle
 {
     if (!heap_is_plain(pool) || DF_UNLIKELY(out == NULL) || DF_UNLIKELY(bytes > HOT_BYTES))
         return rest(pool, bytes, out);
-    uint32_t slot = table_first_empty(pool);
+    df_word table = pool->table;
+    uint32_t slot = entry_offset(table_entry_at(pool, table, 0));
     if (DF_UNLIKELY(slot == 0))
         return rest(pool, bytes, out);
     df_granules size = block_granules(bytes);
@@ -148,7 +149,7 @@ DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle
         o = heap_take_top(pool, size);
     else
         return rest(pool, bytes, out);
-    name_block(pool, o, size, slot, table_take(pool, slot), out);
+    name_block(pool, table, o, size, slot, table_take(pool, table, slot), out);
     return DEFRAG_OK;
 }
 
@@ -210,7 +211,7 @@ static defrag_status free_block(defrag_pool *pool, defrag_handle handle)
     if (!heap_is_owner(pool, o, slot))
         return DEFRAG_CORRUPT;
     df_word header = block_header(pool, o);
-    table_give(pool, slot, entry);
+    table_give(pool, pool->table, slot, entry);
     df_heap_give(pool, o, header_size(header), header);
     return DEFRAG_OK;
 }
@@ -238,15 +239,16 @@ defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
     uint32_t bits = handle->bits;
     if (DF_UNLIKELY(handle_is_outside(pool, bits)))
         return free_rest(pool, handle);
+    df_word table = pool->table;
     uint32_t slot = handle_slot(bits);
-    df_word entry = table_entry(pool, slot);
+    df_word entry = table_entry_at(pool, table, slot);
     if (DF_UNLIKELY(handle_difference(bits, entry) != 0))
         return free_rest(pool, handle);
     df_granules o = entry_offset(entry);
     if (DF_UNLIKELY(!heap_is_owner(pool, o, slot)))
         return free_rest(pool, handle);
     df_word header = block_header(pool, o);
-    table_give(pool, slot, entry);
+    table_give(pool, table, slot, entry);
     heap_give(pool, o, header_size(header), header);
     handle->bits = 0;
     return DEFRAG_OK;

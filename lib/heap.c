@@ -74,7 +74,7 @@ df_word df_heap_take_slot(defrag_pool *pool, uint32_t *slot)
 {
     *slot = table_first_empty(pool);
     if (*slot)
-        return table_take(pool, *slot);
+        return table_take(pool, pool->table, *slot);
     fold_peaks(pool);
     df_half floor = pool->floor;
     df_word entry = df_table_take_new(pool, slot);

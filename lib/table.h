@@ -51,14 +51,25 @@
 #define TABLE_LOCK_MASK   (15u << TABLE_LOCK_SHIFT)
 #define TABLE_PER_GRANULE ((uint32_t)(DF_GRANULE / DF_WORD))
 
+/* Entries by the place of entry 0, for callers that have loaded it already. */
+DF_INLINE df_word table_entry_at(const defrag_pool *pool, df_word table, uint32_t slot)
+{
+    return word_load(pool, (size_t)table - (size_t)slot * DF_WORD);
+}
+
+DF_INLINE void table_set_entry_at(defrag_pool *pool, df_word table, uint32_t slot, df_word entry)
+{
+    word_store(pool, (size_t)table - (size_t)slot * DF_WORD, entry);
+}
+
 DF_INLINE df_word table_entry(const defrag_pool *pool, uint32_t slot)
 {
-    return word_load(pool, (size_t)pool->table - (size_t)slot * DF_WORD);
+    return table_entry_at(pool, pool->table, slot);
 }
 
 DF_INLINE void table_set_entry(defrag_pool *pool, uint32_t slot, df_word entry)
 {
-    word_store(pool, (size_t)pool->table - (size_t)slot * DF_WORD, entry);
+    table_set_entry_at(pool, pool->table, slot, entry);
 }
 
 /* Where entry 0 lies: the last word of the pool. */
@@ -175,24 +186,25 @@ DF_INLINE uint32_t table_first_empty(const defrag_pool *pool)
     return (uint32_t)entry_offset(table_entry(pool, 0));
 }
 
-/* Takes the first empty slot, which is `slot`, off the list; returns its entry without the mark. */
-DF_INLINE df_word table_take(defrag_pool *pool, uint32_t slot)
+/* Takes the first empty slot, which is `slot`, off the list; returns its entry without mark and link. */
+DF_INLINE df_word table_take(defrag_pool *pool, df_word table, uint32_t slot)
 {
-    df_word entry = table_entry(pool, slot);
-    df_word next = entry & ~(df_word)TABLE_LOW_MASK;
-    table_set_entry(pool, 0, next | TABLE_MARK);
-    if (next == 0)
+    df_word entry = table_entry_at(pool, table, slot);
+    /* An empty entry is a link, a generation and the mark: without the generation it is entry 0's. */
+    table_set_entry_at(pool, table, 0, entry & ~(df_word)TABLE_GEN_MASK);
+    if (entry_offset(entry) == 0)
         pool->free_tail = 0;
     return entry & TABLE_GEN_MASK;
 }
 
 /* Puts a slot at the end of the list; its handle's generation has ended. */
-DF_INLINE void table_give(defrag_pool *pool, uint32_t slot, df_word entry)
+DF_INLINE void table_give(defrag_pool *pool, df_word table, uint32_t slot, df_word entry)
 {
     uint32_t tail = pool->free_tail;
     df_word next_use = (entry + ((df_word)1 << TABLE_GEN_SHIFT)) & TABLE_GEN_MASK;
-    table_set_entry(pool, slot, next_use | TABLE_MARK);
-    table_set_entry(pool, tail, entry_with_offset(table_entry(pool, tail), slot));
+    table_set_entry_at(pool, table, slot, next_use | TABLE_MARK);
+    /* The last entry of the list has no link, nor has entry 0 when the list is empty. */
+    table_set_entry_at(pool, table, tail, table_entry_at(pool, table, tail) | (df_word)slot << DF_HALF_BITS);
     pool->free_tail = (df_half)slot;
 }
 

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hooks of a configuration: enter and leave are balanced and never nested,
+ * whatever a call answers; on_move tells the truth; and from it every call is
+ * refused.
+ */
+#include "support.h"
+
+#include <string.h>
+
+static struct hooks {
+    const struct defrag_build *b;
+    defrag_pool *pool;
+    int depth;
+    unsigned entered;
+    unsigned moves;
+    bool intrude; /* call everything from on_move */
+} hooks;
+
+static void enter(void *context)
+{
+    struct hooks *h = context;
+    EXPECT(h->depth == 0, "the critical section is nested");
+    h->depth = 1;
+    h->entered++;
+}
+
+static void leave(void *context)
+{
+    struct hooks *h = context;
+    EXPECT(h->depth == 1, "the critical section is left twice");
+    h->depth = 0;
+}
+
+static defrag_status visit_nothing(void *context, const defrag_block *block)
+{
+    (void)context;
+    (void)block;
+    return DEFRAG_OK;
+}
+
+/* No function of the pool may be called; the pool is as it is afterwards. */
+static void intrude(struct hooks *h, defrag_handle handle)
+{
+    const struct defrag_build *b = h->b;
+    unsigned char before[2048], byte = 0;
+    size_t size = 400;
+    defrag_handle out = {1};
+    const defrag_request request = {.bytes = 1};
+    void *p = &byte;
+    const void *cp = &byte;
+    size_t moved;
+    defrag_statistics statistics;
+    memcpy(before, h->pool, size);
+    EXPECT_STATUS(b->alloc(h->pool, 1, &out), DEFRAG_BAD_ARGUMENT);
+    EXPECT(out.bits == 0, "a refused alloc gave a handle");
+    EXPECT_STATUS(b->alloc_fast(h->pool, 1, &out), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_slice(h->pool, 1, 1, &out), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_slice_fast(h->pool, 1, 1, &out), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_request(h->pool, &request, &out), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->resize(h->pool, handle, 1), DEFRAG_BAD_ARGUMENT);
+    out = handle;
+    EXPECT_STATUS(b->free(h->pool, &out), DEFRAG_BAD_ARGUMENT);
+    out.bits = 0;
+    EXPECT_STATUS(b->free(h->pool, &out), DEFRAG_BAD_ARGUMENT);
+    EXPECT(b->size(h->pool, handle) == 0, "size answers");
+    EXPECT(!b->lock(h->pool, handle) && !b->lock_shared(h->pool, handle), "a lock from on_move");
+    EXPECT_STATUS(b->try_lock(h->pool, handle, &p), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->try_lock_shared(h->pool, handle, &cp), DEFRAG_BAD_ARGUMENT);
+    EXPECT(!p && !cp, "a refused lock gave an address");
+    EXPECT_STATUS(b->unlock(h->pool, handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->read(h->pool, handle, 0, &byte, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->write(h->pool, handle, 0, &byte, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->clean(h->pool), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->compact(h->pool), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->compact_step(h->pool, 1, &moved), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->make_room(h->pool, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->check(h->pool), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->walk(h->pool, visit_nothing, NULL), DEFRAG_BAD_ARGUMENT);
+    memset(&statistics, 0x55, sizeof statistics);
+    b->statistics_get(h->pool, &statistics);
+    EXPECT(statistics.pool_bytes == 0 && statistics.moved_blocks == 0, "statistics from on_move");
+    EXPECT(memcmp(before, h->pool, size) == 0, "a refused call changed the pool");
+}
+
+static void on_move(void *context, defrag_handle handle, void *from, void *to, size_t bytes)
+{
+    struct hooks *h = context;
+    EXPECT(h->depth == 1, "on_move outside the critical section");
+    EXPECT(from != to && bytes > 0, "on_move of nothing");
+    h->moves++;
+    if (h->intrude)
+        intrude(h, handle);
+}
+
+static const defrag_config config = {.enter = enter,
+                                     .leave = leave,
+                                     .section_context = &hooks,
+                                     .on_move = on_move,
+                                     .move_context = &hooks};
+
+static void begin(const struct defrag_build *b, struct support_buffer *buffer, size_t granules)
+{
+    memset(&hooks, 0, sizeof hooks);
+    hooks.b = b;
+    /* So many granules of 8 bytes, or larger ones. */
+    hooks.pool = support_pool_of(b, buffer, b->alignment == 4 ? 2 * granules : granules, &config);
+    EXPECT(hooks.depth == 0, "init leaves the critical section held");
+    hooks.entered = 0;
+}
+
+/* The call before this entered so often, and left. */
+static void expect_entered(const char *call, unsigned least)
+{
+    EXPECT(hooks.depth == 0, "%s leaves the critical section held", call);
+    EXPECT(hooks.entered >= least, "%s does not enter the critical section", call);
+    hooks.entered = 0;
+}
+
+#define CALL(least, call)             \
+    do {                              \
+        (void)!(call);                \
+        expect_entered(#call, least); \
+    } while (0)
+
+/* Each function, with every kind of argument: right, stale, locked, too large. */
+static void balanced_in_every_function(const struct defrag_build *b)
+{
+    struct support_buffer buffer;
+    begin(b, &buffer, 50);
+    defrag_pool *pool = hooks.pool;
+    defrag_handle h, locked, stale, out;
+    EXPECT_STATUS(b->alloc(pool, 20, &h), DEFRAG_OK);
+    EXPECT_STATUS(b->alloc(pool, 20, &locked), DEFRAG_OK);
+    EXPECT_STATUS(b->alloc(pool, 20, &out), DEFRAG_OK);
+    stale = out;
+    EXPECT_STATUS(b->free(pool, &out), DEFRAG_OK);
+    EXPECT(b->lock(pool, locked), "no lock");
+    expect_entered("set-up", 5);
+
+    const defrag_handle handles[] = {h, locked, stale, {0}, {0xffffffffu}};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
+        defrag_handle handle = handles[i];
+        unsigned char byte = 0;
+        void *p;
+        const void *cp;
+        CALL(1, b->size(pool, handle));
+        CALL(1, b->try_lock(pool, handle, &p));
+        CALL(1, b->try_lock(pool, handle, &p));
+        if (handle.bits != locked.bits)
+            CALL(1, b->unlock(pool, handle));
+        CALL(1, b->lock(pool, handle) != NULL);
+        if (handle.bits != locked.bits)
+            CALL(1, b->unlock(pool, handle));
+        CALL(1, b->try_lock_shared(pool, handle, &cp));
+        if (handle.bits != locked.bits)
+            CALL(1, b->unlock(pool, handle));
+        CALL(1, b->lock_shared(pool, handle) != NULL);
+        if (handle.bits != locked.bits)
+            CALL(1, b->unlock(pool, handle));
+        CALL(1, b->read(pool, handle, 0, &byte, 1));
+        CALL(1, b->read(pool, handle, SIZE_MAX, &byte, 1));
+        CALL(1, b->write(pool, handle, 0, &byte, 1));
+        CALL(1, b->write(pool, handle, SIZE_MAX, &byte, 1));
+        CALL(0, b->read(pool, handle, 0, NULL, 1));
+        CALL(0, b->write(pool, handle, 0, NULL, 1));
+        CALL(0, b->try_lock(pool, handle, NULL));
+        CALL(0, b->try_lock_shared(pool, handle, NULL));
+        const size_t sizes[] = {20, 1, 60, 2000, SIZE_MAX, 20};
+        for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+            CALL(1, b->resize(pool, handle, sizes[s]));
+    }
+    const size_t sizes[] = {0, 10, 150, 400, 100000, SIZE_MAX};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        defrag_request request = {.bytes = sizes[s]};
+        defrag_handle made[5];
+        memset(made, 0, sizeof made);
+        CALL(1, b->alloc(pool, sizes[s], &made[0]));
+        CALL(1, b->alloc_fast(pool, sizes[s], &made[1]));
+        CALL(1, b->alloc_slice(pool, 1, sizes[s], &made[2]));
+        CALL(1, b->alloc_slice_fast(pool, 1, sizes[s], &made[3]));
+        CALL(1, b->alloc_request(pool, &request, &made[4]));
+        request.alignment = 3;
+        CALL(0, b->alloc_request(pool, &request, &out));
+        CALL(0, b->alloc(pool, sizes[s], NULL));
+        CALL(1, b->make_room(pool, sizes[s]));
+        CALL(1, b->compact_step(pool, sizes[s], NULL));
+        for (size_t i = 0; i < 5; i++)
+            CALL(0, b->free(pool, &made[i]));
+    }
+    defrag_statistics statistics;
+    hooks.entered = 0;
+    CALL(1, b->clean(pool));
+    CALL(1, b->compact(pool));
+    CALL(1, b->check(pool));
+    CALL(1, b->walk(pool, visit_nothing, NULL));
+    CALL(0, b->walk(pool, NULL, NULL));
+    b->statistics_get(pool, &statistics);
+    expect_entered("statistics_get", 1);
+    out = locked;
+    CALL(1, b->free(pool, &out));
+    out = stale;
+    CALL(1, b->free(pool, &out));
+    CALL(0, b->free(pool, NULL));
+    CALL(1, b->unlock(pool, locked));
+    CALL(1, b->free(pool, &locked));
+    support_buffer_free(&buffer);
+}
+
+static void make_gaps(const struct defrag_build *b, defrag_pool *pool)
+{
+    defrag_handle handles[12];
+    for (size_t i = 0; i < 12; i++)
+        EXPECT_STATUS(b->alloc(pool, 20, &handles[i]), DEFRAG_OK);
+    for (size_t i = 0; i < 12; i += 2)
+        EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
+}
+
+/* defrag_compact() lets others in between blocks; the others hold the section throughout. */
+static void compact_leaves_between_blocks(const struct defrag_build *b)
+{
+    struct support_buffer buffer;
+    begin(b, &buffer, 100);
+    make_gaps(b, hooks.pool);
+    hooks.entered = 0;
+    EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
+    EXPECT(hooks.moves == 6, "compact moved %u blocks", hooks.moves);
+    EXPECT(hooks.entered >= hooks.moves, "%u blocks in %u critical sections", hooks.moves, hooks.entered);
+    expect_entered("compact", 1);
+    make_gaps(b, hooks.pool);
+    hooks.entered = 0;
+    while (b->compact_step(hooks.pool, 10, NULL) == DEFRAG_MORE) {
+        EXPECT(hooks.entered == 1, "a step enters %u times", hooks.entered);
+        hooks.entered = 0;
+    }
+    support_buffer_free(&buffer);
+}
+
+/* Everything that moves: compact, steps, alloc, make_room, resize in each of its ways. */
+static void every_call_from_on_move_is_refused(const struct defrag_build *b)
+{
+    struct support_buffer buffer;
+    defrag_handle handle;
+    for (int how = 0; how < 6; how++) {
+        begin(b, &buffer, how == 5 ? 74 : 60);
+        make_gaps(b, hooks.pool);
+        hooks.intrude = true;
+        hooks.moves = 0;
+        defrag_statistics s = support_statistics(b, hooks.pool);
+        if (how == 0)
+            EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
+        if (how == 1)
+            EXPECT_STATUS(b->compact_step(hooks.pool, SIZE_MAX, NULL), DEFRAG_OK);
+        if (how == 2)
+            EXPECT_STATUS(b->alloc(hooks.pool, s.largest_certain, &handle), DEFRAG_OK);
+        if (how == 3)
+            EXPECT_STATUS(b->make_room(hooks.pool, s.largest_certain), DEFRAG_OK);
+        if (how >= 4) {
+            EXPECT_STATUS(b->alloc_fast(hooks.pool, 1, &handle), DEFRAG_OK);
+            s = support_statistics(b, hooks.pool);
+            size_t own = b->size(hooks.pool, handle);
+            EXPECT_STATUS(b->resize(hooks.pool, handle, how == 4 ? own + 40 : s.free_bytes + own), DEFRAG_OK);
+        }
+        EXPECT(hooks.moves > 0, "way %d moves nothing", how);
+        EXPECT_STATUS(b->check(hooks.pool), DEFRAG_OK);
+        EXPECT(hooks.depth == 0, "the critical section is held");
+        support_buffer_free(&buffer);
+    }
+}
+
+/* Two pools: from on_move of one the other may be used. */
+static struct other {
+    const struct defrag_build *b;
+    defrag_pool *pool;
+    unsigned calls;
+} other;
+
+static void use_other(void *context, defrag_handle handle, void *from, void *to, size_t bytes)
+{
+    struct other *o = context;
+    defrag_handle out;
+    (void)handle;
+    (void)from;
+    (void)to;
+    (void)bytes;
+    EXPECT_STATUS(o->b->alloc(o->pool, 8, &out), DEFRAG_OK);
+    EXPECT_STATUS(o->b->free(o->pool, &out), DEFRAG_OK);
+    o->calls++;
+}
+
+static void other_pools_are_independent(const struct defrag_build *b)
+{
+    static const defrag_config uses = {.on_move = use_other, .move_context = &other};
+    struct support_buffer first, second;
+    defrag_pool *pool = support_pool_of(b, &first, 200, &uses);
+    other.b = b;
+    other.pool = support_pool_of(b, &second, 20, NULL);
+    other.calls = 0;
+    make_gaps(b, pool);
+    EXPECT_STATUS(b->compact(pool), DEFRAG_OK);
+    EXPECT(other.calls == 6, "%u moves", other.calls);
+    EXPECT_STATUS(b->check(other.pool), DEFRAG_OK);
+    support_buffer_free(&first);
+    support_buffer_free(&second);
+}
+
+int main(void)
+{
+    static const struct support_test tests[] = {
+        {"enter and leave are balanced in every function", balanced_in_every_function},
+        {"compact leaves the section between blocks", compact_leaves_between_blocks},
+        {"every call from on_move is refused", every_call_from_on_move_is_refused},
+        {"another pool may be used from on_move", other_pools_are_independent},
+    };
+    return support_run("hooks", tests, sizeof tests / sizeof tests[0]);
+}

@@ -54,7 +54,7 @@ record() {
 }
 
 record_awk_gateway() {
-    record awk-gateway original-awk 'gateway.awk gateway.log' original-awk -f gateway.awk gateway.log
+    record awk-gateway original-awk 'gateway.awk gateway.txt' original-awk -f gateway.awk gateway.txt
 }
 
 record_bc_orbit() {
@@ -70,7 +70,7 @@ record_duktape_menu() {
 }
 
 record_ed_station() {
-    record ed-station ed 'gateway.log station.ed' ed -s gateway.log <station.ed
+    record ed-station ed 'gateway.txt station.ed' ed -s gateway.txt <station.ed
 }
 
 record_jshon_devices() {

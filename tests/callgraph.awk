@@ -71,7 +71,9 @@ END {
         if (name !~ /^defrag_/)
             continue
         public++
-        printf "%6d  %s\n", total, chain(name)
+        text = chain(name)
+        gsub(/[^ ]*\//, "", text)
+        printf "%6d  %s\n", total, text
         if (total > limit)
             complain(name " needs " total " bytes of stack, more than " limit)
     }

@@ -466,6 +466,16 @@ defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *m
     return status;
 }
 
+defrag_status defrag_clean(defrag_pool *pool)
+{
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    df_heap_trim(pool);
+    heap_leave(pool);
+    return DEFRAG_OK;
+}
+
 /* The budget of a step of defrag_compact(): where others wait to get in, one block. */
 static size_t compact_budget(const defrag_pool *pool)
 {
@@ -475,27 +485,11 @@ static size_t compact_budget(const defrag_pool *pool)
 
 defrag_status defrag_compact(defrag_pool *pool)
 {
-    size_t moved;
-    defrag_status status = df_heap_enter(pool);
+    defrag_status status = defrag_clean(pool);
     if (status != DEFRAG_OK)
         return status;
-    df_heap_trim(pool);
-    while (!is_done(pool) && !advance(pool, compact_budget(pool), &moved)) {
-        heap_leave(pool);
-        status = df_heap_enter(pool);
-        if (status != DEFRAG_OK)
-            return status;
-    }
-    heap_leave(pool);
-    return DEFRAG_OK;
-}
-
-defrag_status defrag_clean(defrag_pool *pool)
-{
-    defrag_status status = df_heap_enter(pool);
-    if (status != DEFRAG_OK)
-        return status;
-    df_heap_trim(pool);
-    heap_leave(pool);
-    return DEFRAG_OK;
+    do
+        status = defrag_compact_step(pool, compact_budget(pool), NULL);
+    while (status == DEFRAG_MORE);
+    return status;
 }

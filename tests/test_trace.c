@@ -162,7 +162,8 @@ static const struct malformed {
      "3: NEWSIZE is too large, the limit is 281474976710655: '281474976710656'"},
     {HEAD "a 1 10 0\n", "2: ALIGN is not a power of two: 0"},
     {HEAD "a 1 10 24\n", "2: ALIGN is not a power of two: 24"},
-    {HEAD "a 1 10 281474976710656\n", "2: ALIGN is too large, the limit is 281474976710655: '281474976710656'"},
+    {HEAD "a 1 10 281474976710656\n",
+     "2: ALIGN is too large, the limit is 281474976710655: '281474976710656'"},
     {HEAD "a 1 10 8 8\n", "2: unexpected text behind the operation: ' 8'"},
     {HEAD "a 1 10 \n", "2: ALIGN " NUMBER " after one blank: ' '"},
     {HEAD "a 1 10 # x\n", "2: ALIGN " NUMBER " after one blank: ' # x'"},
@@ -275,10 +276,11 @@ static void test_long_path(void **state)
 static void test_contents(void **state)
 {
     (void)state;
-    static const char text[] = HEAD "# program: lua x.lua\n#pointer-bits: 32\n# pointer-bits: 64\n# Key: no\n# no\n"
-                                    "# program: another\n"
-                                    "a 18446744073709551615 100\na 5 0 4096\nl 5\n# late: comment\n"
-                                    "r 18446744073709551615 300\nu 5\nf 5\na 0 50 1\n";
+    static const char text[] =
+        HEAD "# program: lua x.lua\n#pointer-bits: 32\n# pointer-bits: 64\n# Key: no\n# no\n"
+             "# program: another\n"
+             "a 18446744073709551615 100\na 5 0 4096\nl 5\n# late: comment\n"
+             "r 18446744073709551615 300\nu 5\nf 5\na 0 50 1\n";
     static const struct trace_op wanted[] = {
         {.kind = TRACE_ALLOC, .object = 0, .size = 100, .line = 8},
         {.kind = TRACE_ALLOC, .object = 1, .size = 0, .align_shift = 12, .line = 9},
@@ -670,23 +672,87 @@ static void test_rights_and_replacement(void **state)
     assert_int_equal(now.st_size, sizeof sample_text - 1);
 }
 
+/* --- The bundled traces ------------------------------------------------------------ */
+
+static void expect_number(const struct trace *trace, const char *key, uint64_t wanted)
+{
+    const char *value = trace_value(trace, key);
+    assert_non_null(value);
+    assert_int_equal(strtoull(value, NULL, 10), wanted);
+}
+
+/* Each is sound, says of itself what is true, and is of the size that was promised. */
+static void expect_bundled(const char *path)
+{
+    struct trace trace;
+    struct trace_error error;
+    if (trace_load(&trace, path, &error) != 0)
+        fail_msg("%s", error.text);
+    expect_number(&trace, "operations", trace.summary.operations);
+    expect_number(&trace, "peak-payload", trace.summary.peak_payload);
+    expect_number(&trace, "pointer-bits", 64);
+    expect_number(&trace, "unknown-frees", 0);
+    expect_number(&trace, "unknown-resizes", 0);
+    expect_number(&trace, "unseen-frees", 0);
+    assert_non_null(trace_value(&trace, "program"));
+    assert_non_null(trace_value(&trace, "version"));
+    assert_null(strchr(trace_value(&trace, "program"), '/'));
+    assert_in_range(trace.summary.peak_payload, 4 << 10, 160 << 10);
+    trace_unload(&trace);
+}
+
+static void test_bundled(void **state)
+{
+    (void)state;
+    const char *top = getenv("top_srcdir");
+    char path[4096];
+    int count = 0;
+    if (!top)
+        skip();
+    snprintf(path, sizeof path, "%s/traces", top);
+    DIR *open = opendir(path);
+    assert_non_null(open);
+    for (struct dirent *entry; (entry = readdir(open)) != NULL;) {
+        if (!strstr(entry->d_name, ".zst"))
+            continue;
+        snprintf(path, sizeof path, "%s/traces/%s", top, entry->d_name);
+        expect_bundled(path);
+        count++;
+    }
+    closedir(open);
+    assert_true(count >= 5);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, remove_files)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_malformed),       TEST(test_nul_byte),
-        TEST(test_long_line),       TEST(test_payload_overflow),
-        TEST(test_unreadable),      TEST(test_long_path),
-        TEST(test_contents),        TEST(test_summary),
-        TEST(test_metadata_first),  TEST(test_written_text),
-        TEST(test_long_comment_is_cut), TEST(test_many_operations),
-        TEST(test_joined_frames),   TEST(test_truncated_zst),
-        TEST(test_corrupt_zst),     TEST(test_random_bytes),
-        TEST(test_random_changes),  TEST(test_full_disk),
-        TEST(test_cannot_create),   TEST(test_closed_pipe),
-        TEST(test_failure_leaves_nothing), TEST(test_early_failure_is_seen),
-        TEST(test_discard),         TEST(test_rights_and_replacement),
+        TEST(test_malformed),
+        TEST(test_nul_byte),
+        TEST(test_long_line),
+        TEST(test_payload_overflow),
+        TEST(test_unreadable),
+        TEST(test_long_path),
+        TEST(test_contents),
+        TEST(test_summary),
+        TEST(test_metadata_first),
+        TEST(test_written_text),
+        TEST(test_long_comment_is_cut),
+        TEST(test_many_operations),
+        TEST(test_joined_frames),
+        TEST(test_truncated_zst),
+        TEST(test_corrupt_zst),
+        TEST(test_random_bytes),
+        TEST(test_random_changes),
+        TEST(test_full_disk),
+        TEST(test_cannot_create),
+        TEST(test_closed_pipe),
+        TEST(test_failure_leaves_nothing),
+        TEST(test_early_failure_is_seen),
+        TEST(test_discard),
+        TEST(test_rights_and_replacement),
+        TEST(test_bundled),
     };
     if (!mkdtemp(folder)) {
         perror(folder);

@@ -24,14 +24,20 @@
 
 #define RECORDER_NAME "defrag-recorder.so"
 
-enum { STATUS_RECORDED = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127 };
+enum {
+    STATUS_RECORDED = 0,
+    STATUS_FAILED = 1,
+    STATUS_USAGE = 2,
+    STATUS_NOT_RUN = 126,
+    STATUS_NOT_FOUND = 127
+};
 
 struct recording {
-    const char *me;      /* how messages begin */
+    const char *me; /* how messages begin */
     const char *output;
-    char **comments;     /* `KEY: VALUE`, in the order given */
+    char **comments; /* `KEY: VALUE`, in the order given */
     size_t comment_count;
-    char **program;      /* its arguments, null-terminated */
+    char **program; /* its arguments, null-terminated */
     char recorder[PATH_MAX];
     char log_path[PATH_MAX];
     struct recorder_log *log;
@@ -65,6 +71,9 @@ static const char doc[] =
     "dynamically linked and uses the malloc of the C library or of another shared library.\n\n"
     "Addresses that are freed without having been allocated under the recorder's eyes are counted in a "
     "comment.\n\n"
+    "While PROGRAM runs, TMPDIR (or else /tmp) holds a log of 32 to 64 bytes for each operation. "
+    "DEFRAG_RECORDER names the recorder, a shared library, if it is neither beside this program nor where it "
+    "was installed.\n\n"
     "Exit status: 0 if the trace was written, whatever became of PROGRAM (its status is shown if it is not "
     "0); 1 if not; 2 for a mistake in the command line; 126 if PROGRAM could not be run; 127 if it was not "
     "found.";
@@ -146,8 +155,8 @@ static bool find_recorder(struct recording *r)
     if (given) {
         return realpath(given, r->recorder) != NULL;
     }
-    return (own_folder(folder) && (take_recorder(r, folder, "") || take_recorder(r, folder, "/.libs")))
-           || take_recorder(r, PKGLIBDIR, "");
+    return (own_folder(folder) && (take_recorder(r, folder, "") || take_recorder(r, folder, "/.libs"))) ||
+           take_recorder(r, PKGLIBDIR, "");
 }
 
 static int prepare_recorder(struct recording *r)
@@ -231,24 +240,38 @@ static void remove_log(struct recording *r)
 static volatile int cancelled;
 static volatile pid_t running;
 
+static const int caught[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+/* A second signal of the kind ends this process as usual, even in a write that nobody reads. */
 static void on_signal(int number)
 {
     if (running == 0) {
         cancelled = number;
+        signal(number, SIG_DFL);
     } else if (number == SIGTERM || number == SIGHUP) {
         kill(running, number);
     }
 }
 
-static const int caught[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-
-static void catch_signals(void)
+/* None gets lost between the start of the program and catch_signals(). */
+static void hold_signals(sigset_t *before)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++) {
+        sigaddset(&set, caught[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
+static void catch_signals(const sigset_t *before)
+{
+    struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++) {
         sigaction(caught[i], &action, NULL);
     }
+    sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 /* --- The program -------------------------------------------------------- */
@@ -268,9 +291,10 @@ static void set_preload(const struct recording *r)
 }
 
 /* In the child. Tells the parent by `fd` why the program could not be run. */
-_Noreturn static void become_program(const struct recording *r, int fd)
+_Noreturn static void become_program(const struct recording *r, const sigset_t *mask, int fd)
 {
     char pid[24];
+    sigprocmask(SIG_SETMASK, mask, NULL);
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
     set_preload(r);
     setenv(RECORDER_ENV_PID, pid, 1);
@@ -282,7 +306,7 @@ _Noreturn static void become_program(const struct recording *r, int fd)
     _exit(STATUS_NOT_RUN);
 }
 
-static int start_program(const struct recording *r, pid_t *pid)
+static int start_program(const struct recording *r, const sigset_t *mask, pid_t *pid)
 {
     int ends[2];
     int error = 0;
@@ -291,7 +315,7 @@ static int start_program(const struct recording *r, pid_t *pid)
     }
     *pid = fork();
     if (*pid == 0) {
-        become_program(r, ends[1]);
+        become_program(r, mask, ends[1]);
     }
     int fork_error = errno;
     close(ends[1]);
@@ -319,16 +343,16 @@ static void tell_end(const struct recording *r, int status)
 
 static int run_program(const struct recording *r)
 {
-    pid_t pid = 0;
-    int status;
-    int error = start_program(r, &pid);
-    if (pid > 0) {
-        running = pid;
-        catch_signals();
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-        }
-        running = 0;
+    pid_t pid = -1;
+    sigset_t before;
+    int status = 0;
+    hold_signals(&before);
+    int error = start_program(r, &before, &pid);
+    running = pid > 0 ? pid : 0;
+    catch_signals(&before);
+    while (running && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
+    running = 0;
     if (error != 0) {
         complain(r, "%s: %s", r->program[0], strerror(error));
         return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
@@ -396,10 +420,11 @@ static int check_log(const struct recording *r, const struct record_counts *coun
 {
     uint32_t error = atomic_load(&r->log->error);
     if (r->log->images == 0) {
-        return complain(r,
-                        "%s: nothing recorded: it did not load the recorder; is it linked statically, set-user-ID, "
-                        "or for another kind of processor?",
-                        r->program[0]);
+        return complain(
+            r,
+            "%s: nothing recorded: it did not load the recorder; is it linked statically, set-user-ID, "
+            "or for another kind of processor?",
+            r->program[0]);
     }
     if (error != 0) {
         return complain(r, "recording of %s stopped early, so no trace was written: %s: %s", r->log->image,
@@ -433,13 +458,15 @@ static int write_trace(const struct recording *r, struct record_counts *counts)
 
 static void tell_trace(const struct recording *r, const struct record_counts *counts)
 {
-    complain(r, "%s: %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " bytes at the peak, %" PRIu64
-             " objects left", r->log->image, counts->operations, counts->objects, counts->peak_payload,
-             counts->left);
+    complain(r,
+             "%s: %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " bytes at the peak, %" PRIu64
+             " objects left",
+             r->log->image, counts->operations, counts->objects, counts->peak_payload, counts->left);
     if (counts->unknown_frees + counts->unknown_resizes + counts->unseen_frees > 0) {
-        complain(r, "%" PRIu64 " frees and %" PRIu64 " resizes of addresses never seen, %" PRIu64
-                 " addresses given out again without a free", counts->unknown_frees, counts->unknown_resizes,
-                 counts->unseen_frees);
+        complain(r,
+                 "%" PRIu64 " frees and %" PRIu64 " resizes of addresses never seen, %" PRIu64
+                 " addresses given out again without a free",
+                 counts->unknown_frees, counts->unknown_resizes, counts->unseen_frees);
     }
 }
 
@@ -460,7 +487,8 @@ static int make_trace(struct recording *r)
 
 int record_main(int argc, char **argv)
 {
-    static const struct argp parser = {options, parse_option, "-- PROGRAM [ARGUMENT...]", doc, NULL, NULL, NULL};
+    static const struct argp parser = {options, parse_option, "-- PROGRAM [ARGUMENT...]", doc, NULL,
+                                       NULL,    NULL};
     struct recording r = {.me = argv[0]};
     argp_err_exit_status = STATUS_USAGE;
     if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &r) != 0) {

@@ -15,10 +15,10 @@ struct record_counts {
     uint64_t objects;
     uint64_t live_payload;
     uint64_t peak_payload;
-    uint64_t left;           /* objects alive at the end */
-    uint64_t unknown_frees;  /* of what was allocated before the recorder or around it */
+    uint64_t left;            /* objects alive at the end */
+    uint64_t unknown_frees;   /* of what was allocated before the recorder or around it */
     uint64_t unknown_resizes; /* the same; they count as allocations */
-    uint64_t unseen_frees;   /* an address was given out again without a free before */
+    uint64_t unseen_frees;    /* an address was given out again without a free before */
 };
 
 /*

@@ -41,12 +41,12 @@ struct recorder_event {
 
 struct recorder_log {
     uint64_t magic;
-    _Atomic uint64_t next;   /* number of the next event */
-    uint64_t start;          /* the first event of the program image running now */
-    uint32_t images;         /* programs that began to record: 1, and 1 for each exec */
-    _Atomic uint32_t error;  /* errno of what stopped the recording; 0: nothing did */
+    _Atomic uint64_t next;  /* number of the next event */
+    uint64_t start;         /* the first event of the program image running now */
+    uint32_t images;        /* programs that began to record: 1, and 1 for each exec */
+    _Atomic uint32_t error; /* errno of what stopped the recording; 0: nothing did */
     uint32_t pointer_bits;
-    char image[64];          /* name of the program, without its folder */
+    char image[64]; /* name of the program, without its folder */
     _Alignas(4096) struct recorder_event events[];
 };
 

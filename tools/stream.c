@@ -23,8 +23,8 @@ struct stream_in {
     bool more_inside;     /* zstd holds text that did not fit last time */
     ZSTD_inBuffer packed; /* read from the file, not yet decompressed */
     const char *reason;
-    bool ended;           /* no more text will come */
-    size_t begin, end;    /* the text not yet handed out */
+    bool ended;        /* no more text will come */
+    size_t begin, end; /* the text not yet handed out */
     char text[CHUNK];
     char raw[CHUNK];
 };
@@ -216,9 +216,9 @@ void stream_in_close(stream_in *in)
 
 struct stream_out {
     int fd;
-    ZSTD_CCtx *zstd;    /* null when the file is plain text */
+    ZSTD_CCtx *zstd; /* null when the file is plain text */
     char *path;
-    char *temporary;    /* null when the path is written to directly */
+    char *temporary; /* null when the path is written to directly */
     const char *reason;
     size_t used;
     char text[CHUNK];

@@ -19,7 +19,8 @@ static const char first_line[] = "defrag-trace 1";
 
 enum { SHOWN_MAX = 32, PATH_SHOWN_MAX = 512 };
 
-_Static_assert(sizeof(struct trace_op) == 16, "a trace of a million operations is replayed hundreds of times");
+_Static_assert(sizeof(struct trace_op) == 16,
+               "a trace of a million operations is replayed hundreds of times");
 
 /* --- Objects ------------------------------------------------------------ */
 
@@ -43,8 +44,8 @@ struct trace_reader {
     struct trace_comment *comments;
     size_t comment_count;
     struct trace_summary summary;
-    struct trace_op first;         /* read by trace_open() */
-    int first_result;              /* of reading it; given out once */
+    struct trace_op first; /* read by trace_open() */
+    int first_result;      /* of reading it; given out once */
     bool first_given;
 };
 
@@ -220,15 +221,15 @@ static int check_state(const trace_reader *reader, const struct object *object, 
                        struct trace_error *error)
 {
     if (object->state == FREED) {
-        return FAIL(reader, error, "ID %" PRIu64 " was freed at line %" PRIu32 " and cannot be %s", object->id,
-                    object->line, past_of[kind]);
+        return FAIL(reader, error, "ID %" PRIu64 " was freed at line %" PRIu32 " and cannot be %s",
+                    object->id, object->line, past_of[kind]);
     }
     if (kind == TRACE_UNLOCK && object->state != LOCKED) {
         return FAIL(reader, error, "ID %" PRIu64 " is not locked", object->id);
     }
     if (kind != TRACE_UNLOCK && object->state == LOCKED) {
-        return FAIL(reader, error, "ID %" PRIu64 " was locked at line %" PRIu32 " and cannot be %s", object->id,
-                    object->line, past_of[kind]);
+        return FAIL(reader, error, "ID %" PRIu64 " was locked at line %" PRIu32 " and cannot be %s",
+                    object->id, object->line, past_of[kind]);
     }
     return 0;
 }
@@ -275,8 +276,8 @@ static int apply(trace_reader *reader, uint64_t id, struct trace_op *op, struct 
     if (op->size > UINT64_MAX - reader->summary.live_payload) {
         return FAIL(reader, error, "the live payload exceeds %" PRIu64 " bytes", UINT64_MAX);
     }
-    int result = op->kind == TRACE_ALLOC ? add_object(reader, id, op, error)
-                                         : change_object(reader, id, op, error);
+    int result =
+        op->kind == TRACE_ALLOC ? add_object(reader, id, op, error) : change_object(reader, id, op, error);
     reader->summary.operations += result == 0;
     return result;
 }
@@ -295,10 +296,10 @@ static int parse_operation(trace_reader *reader, const char *line, struct trace_
     const char *at = line + 1;
     uint64_t id;
     *op = (struct trace_op){.kind = (uint64_t)(letter - letters) & 7, .line = reader->line};
-    if (take_number(reader, &at, "ID", UINT64_MAX, &id, error) != 0
-        || (op->kind == TRACE_ALLOC && take_size(reader, &at, "SIZE", op, error) != 0)
-        || (op->kind == TRACE_ALLOC && take_alignment(reader, &at, op, error) != 0)
-        || (op->kind == TRACE_RESIZE && take_size(reader, &at, "NEWSIZE", op, error) != 0)) {
+    if (take_number(reader, &at, "ID", UINT64_MAX, &id, error) != 0 ||
+        (op->kind == TRACE_ALLOC && take_size(reader, &at, "SIZE", op, error) != 0) ||
+        (op->kind == TRACE_ALLOC && take_alignment(reader, &at, op, error) != 0) ||
+        (op->kind == TRACE_RESIZE && take_size(reader, &at, "NEWSIZE", op, error) != 0)) {
         return -1;
     }
     if (*at != '\0') {
@@ -438,8 +439,8 @@ trace_reader *trace_open(const char *path, struct trace_error *error)
     if (!reader) {
         return NULL;
     }
-    if (read_first_line(reader, error) != 0
-        || (reader->first_result = next_operation(reader, &reader->first, error)) < 0) {
+    if (read_first_line(reader, error) != 0 ||
+        (reader->first_result = next_operation(reader, &reader->first, error)) < 0) {
         trace_close(reader);
         return NULL;
     }

@@ -55,13 +55,13 @@ struct trace_error {
 
 struct trace_summary {
     uint64_t operations;
-    uint32_t objects;          /* allocations */
-    uint32_t live_objects;     /* now, that is at the end of a loaded trace */
+    uint32_t objects;      /* allocations */
+    uint32_t live_objects; /* now, that is at the end of a loaded trace */
     uint32_t peak_objects;
-    uint64_t live_payload;     /* bytes asked for and not yet freed */
+    uint64_t live_payload; /* bytes asked for and not yet freed */
     uint64_t peak_payload;
-    uint32_t peak_line;        /* where the peak was reached first; 0 in an empty trace */
-    uint64_t largest_size;     /* of one object */
+    uint32_t peak_line;         /* where the peak was reached first; 0 in an empty trace */
+    uint64_t largest_size;      /* of one object */
     uint64_t largest_alignment; /* 1 if none was asked for */
 };
 

@@ -268,6 +268,112 @@ static void every_call_from_on_move_is_refused(const struct defrag_build *b)
     }
 }
 
+/* --- Others at work while defrag_compact() is outside the critical section ------------------- */
+
+#define OTHERS 40
+
+static struct others {
+    const struct defrag_build *b;
+    defrag_pool *pool;
+    uint64_t random;
+    bool inside, busy;
+    unsigned left; /* calls that they still make */
+    defrag_handle handles[OTHERS];
+    bool locked[OTHERS];
+    unsigned char contents[OTHERS];
+} others;
+
+static void expect_contents(struct others *o, size_t i)
+{
+    unsigned char bytes[60];
+    size_t size = o->b->size(o->pool, o->handles[i]);
+    EXPECT(size > 0 && size <= sizeof bytes, "block %zu has %zu bytes", i, size);
+    if (o->b->read(o->pool, o->handles[i], 0, bytes, size) == DEFRAG_LOCKED)
+        return;
+    for (size_t at = 0; at < size; at++)
+        EXPECT(bytes[at] == o->contents[i], "block %zu lost byte %zu", i, at);
+}
+
+static void fill_block(struct others *o, size_t i)
+{
+    unsigned char bytes[60];
+    size_t size = o->b->size(o->pool, o->handles[i]);
+    o->contents[i] = (unsigned char)support_random(&o->random);
+    memset(bytes, o->contents[i], sizeof bytes);
+    EXPECT_STATUS(o->b->write(o->pool, o->handles[i], 0, bytes, size), DEFRAG_OK);
+}
+
+/* One call of another context: allocate, free, lock or unlock. */
+static void others_act(struct others *o)
+{
+    size_t i = support_below(&o->random, OTHERS);
+    if (o->handles[i].bits == 0) {
+        if (o->b->alloc(o->pool, support_below(&o->random, 40), &o->handles[i]) == DEFRAG_OK)
+            fill_block(o, i);
+        return;
+    }
+    expect_contents(o, i);
+    if (o->locked[i]) {
+        EXPECT_STATUS(o->b->unlock(o->pool, o->handles[i]), DEFRAG_OK);
+        o->locked[i] = false;
+    } else if (support_below(&o->random, 2)) {
+        EXPECT(o->b->lock(o->pool, o->handles[i]), "no lock");
+        o->locked[i] = true;
+    } else {
+        EXPECT_STATUS(o->b->free(o->pool, &o->handles[i]), DEFRAG_OK);
+    }
+}
+
+static void others_enter(void *context)
+{
+    struct others *o = context;
+    EXPECT(!o->inside, "the critical section is nested");
+    o->inside = true;
+}
+
+/* Where an interrupt would come in. */
+static void others_leave(void *context)
+{
+    struct others *o = context;
+    EXPECT(o->inside, "the critical section is left twice");
+    o->inside = false;
+    if (o->busy || o->left == 0)
+        return;
+    o->busy = true;
+    o->left--;
+    others_act(o);
+    o->busy = false;
+}
+
+static void others_work_during_compaction(const struct defrag_build *b)
+{
+    static const defrag_config shared = {.enter = others_enter, .leave = others_leave, .section_context = &others};
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct support_buffer buffer;
+        support_context("%s, seed %llu", b->name, (unsigned long long)seed);
+        memset(&others, 0, sizeof others);
+        others.b = b;
+        others.random = seed;
+        others.pool = support_pool_of(b, &buffer, 170, &shared);
+        for (int i = 0; i < 60; i++)
+            others_act(&others);
+        for (int round = 0; round < 10; round++) {
+            others.left = 20;
+            if (round % 2)
+                while (b->compact_step(others.pool, 16, NULL) == DEFRAG_MORE)
+                    continue;
+            else
+                EXPECT_STATUS(b->compact(others.pool), DEFRAG_OK);
+            others.left = 0;
+            EXPECT_STATUS(b->check(others.pool), DEFRAG_OK);
+            for (size_t i = 0; i < OTHERS; i++)
+                if (others.handles[i].bits)
+                    expect_contents(&others, i);
+        }
+        support_buffer_free(&buffer);
+    }
+}
+
 /* Two pools: from on_move of one the other may be used. */
 static struct other {
     const struct defrag_build *b;
@@ -310,6 +416,7 @@ int main(void)
         {"enter and leave are balanced in every function", balanced_in_every_function},
         {"compact leaves the section between blocks", compact_leaves_between_blocks},
         {"every call from on_move is refused", every_call_from_on_move_is_refused},
+        {"others work while compaction is outside the section", others_work_during_compaction},
         {"another pool may be used from on_move", other_pools_are_independent},
     };
     return support_run("hooks", tests, sizeof tests / sizeof tests[0]);

@@ -511,6 +511,28 @@ static void fragmented_under_manual(const struct defrag_build *b)
     bench_close(&t);
 }
 
+/* The counters of failures stop at their largest number. */
+static void failure_counters_stop(const struct defrag_build *b)
+{
+    struct bench t;
+    size_t first, end;
+    defrag_handle out;
+    bench_open(&t, b, 40, NULL);
+    (void)allocate(&t, 20);
+    t.inside->failure_counters(&first, &end);
+    memset((unsigned char *)t.pool + first, 0xff, end - first);
+    ((unsigned char *)t.pool)[first] = 0xfe;
+    EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_STATUS(b->alloc(t.pool, payload(&t, 30), &out), DEFRAG_NO_MEMORY);
+        EXPECT_STATUS(b->alloc(t.pool, SIZE_MAX, &out), DEFRAG_BAD_SIZE);
+        defrag_statistics s = support_statistics(b, t.pool);
+        EXPECT(s.failed_no_memory == UINT32_MAX && s.failed_bad_size == UINT32_MAX, "a counter is %u and one %u",
+               (unsigned)s.failed_no_memory, (unsigned)s.failed_bad_size);
+    }
+    bench_close(&t);
+}
+
 /* --- Handles ------------------------------------------------------------------------------------------- */
 
 static void no_handles(const struct defrag_build *b)
@@ -959,6 +981,7 @@ int main(void)
         {"PINNED from resize", pinned_resize},
         {"NO_MEMORY", no_memory},
         {"FRAGMENTED under MANUAL", fragmented_under_manual},
+        {"counters of failures stop", failure_counters_stop},
         {"NO_HANDLES", no_handles},
         {"STALE", stale_handles},
         {"generations of a slot that is kept", generations_of_a_kept_slot},

@@ -5,16 +5,11 @@
  * out like the allocators they stand for. Whatever happens, blocks lie in the
  * pool, aligned, apart, and keep their contents.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "support.h"
 #include "tools/policy.h"
 #include "tools/xalloc.h"
 
@@ -420,7 +415,7 @@ static void test_random_blocks_are_sound(void **state)
     (void)state;
     for (size_t i = 0; policies[i]; i++) {
         for (size_t j = 0; j < COUNT(alignments); j++) {
-            for (uint32_t seed = 1; seed <= 6; seed++) {
+            for (uint32_t seed = 1; seed <= 6 * support_effort() / 100 + 1; seed++) {
                 struct script script;
                 script_begin(&script, policies[i], alignments[j], 30 + 40 * seed, seed * 2463534242u, true);
                 for (int step = 0; step < 3000; step++) {
@@ -757,7 +752,7 @@ static void test_placements_are_those_of_a_plain_heap(void **state)
 {
     (void)state;
     for (size_t i = 0; policies[i]; i++) {
-        for (uint32_t seed = 1; policies[i]->endless && seed <= 30; seed++) {
+        for (uint32_t seed = 1; policies[i]->endless && seed <= 30 * support_effort() / 100 + 1; seed++) {
             unsigned alignment = alignments[seed % COUNT(alignments)];
             placements_compare(policies[i], alignment, 24 + seed * 2400 / 30 / policies[i]->unit_bytes(alignment) * 4,
                                seed * 104729);

@@ -3,15 +3,10 @@
  * The smallest pool is the smallest from which every larger one does, not the
  * smallest that happens to do: compared with trying every pool, one by one.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "support.h"
 #include "tools/size.h"
 #include "tools/xalloc.h"
 
@@ -125,7 +120,7 @@ static void test_policies_agree_with_brute_force(void **state)
     static const unsigned alignments[] = {4, 8, 16};
 
     (void)state;
-    for (uint32_t seed = 1; seed <= 60; seed++) {
+    for (uint32_t seed = 1; seed <= 60 * support_effort() / 100 + 1; seed++) {
         struct trace trace = trace_random(seed, 40 + seed * 3, 4 + seed % 20, seed % 2 ? 120 : 900);
         for (size_t i = 0; policies[i]; i++) {
             struct contender contender = contender_of(policies[i]->name, NULL, alignments[seed % 3]);
@@ -143,7 +138,7 @@ static void test_libdefrag_agrees_with_brute_force(void **state)
     for (size_t i = 0; defrag_builds[i]; i++) {
         struct contender contender =
             contender_of(CONTENDER_DEFRAG, defrag_builds[i]->layout, defrag_builds[i]->alignment);
-        for (uint32_t seed = 1; seed <= 20; seed++) {
+        for (uint32_t seed = 1; seed <= 20 * support_effort() / 100 + 1; seed++) {
             struct trace trace = trace_random(seed, 60 + seed * 10, 4 + seed % 20, seed % 2 ? 60 : 700);
             size_t units = found_units(&trace, &contender, 0);
             assert_int_equal(units, brute_force(&trace, &contender, units + 300, 0));
@@ -160,7 +155,7 @@ static void test_libdefrag_with_locks_agrees_with_brute_force(void **state)
     size_t dearer = 0;
 
     (void)state;
-    for (uint32_t seed = 1; seed <= 12; seed++) {
+    for (uint32_t seed = 1; seed <= 8 * support_effort() / 100 + 5; seed++) {
         struct trace trace = trace_random(seed, 120, 12, 200);
         size_t units = found_units(&trace, &contender, 30);
         assert_int_equal(units, brute_force(&trace, &contender, 2 * units, 30));

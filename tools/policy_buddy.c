@@ -39,6 +39,7 @@ struct policy_heap {
     uint64_t *free_map[MOST_ORDERS]; /* a bit for each place where a block of that order can begin  */
     size_t lowest[MOST_ORDERS];     /* no bit is set in the words of the map before this one        */
     unsigned char *order;           /* of the used block that begins at a unit; NO_BLOCK_BYTE: none */
+    unsigned least_order;           /* of all that were asked for                                   */
     size_t live_blocks;
     uint64_t moved_bytes;
     uint64_t moved_blocks;
@@ -191,6 +192,9 @@ static void block_split(policy_heap *heap, size_t block, unsigned from, unsigned
 
 static size_t block_take(policy_heap *heap, unsigned order)
 {
+    if (order < heap->least_order) {
+        heap->least_order = order;
+    }
     for (unsigned from = order; from < heap->orders; from++) {
         size_t block = free_lowest(heap, from);
         if (block != POLICY_NONE) {
@@ -291,6 +295,7 @@ static policy_heap *buddy_open(const struct policy *policy, unsigned alignment, 
     heap->memory = memory;
     heap->units = units;
     heap->orders = units ? orders_of_pool(units) : 0;
+    heap->least_order = MOST_ORDERS;
     heap->order = xcalloc(units, 1);
     memset(heap->order, NO_BLOCK_BYTE, units);
     for (unsigned order = 0; order < heap->orders; order++) {
@@ -333,6 +338,7 @@ static size_t buddy_resize(policy_heap *heap, size_t offset, size_t bytes)
     }
     unsigned order = order_of(units);
     if (order <= own) {
+        heap->least_order = order < heap->least_order ? order : heap->least_order;
         block_split(heap, block, own, order);
         return offset;
     }
@@ -361,10 +367,15 @@ static void buddy_counters(const policy_heap *heap, struct policy_counters *out)
     out->moved_blocks = heap->moved_blocks;
 }
 
-/* Every size of pool has its own odd blocks at the end, so none answers for another. */
+/*
+ * Every size of pool has its own odd blocks at the end. Those that are smaller
+ * than all that was asked for can be neither taken nor merged.
+ */
 static struct policy_range buddy_range(const policy_heap *heap)
 {
-    return (struct policy_range){heap->units, heap->units + 1};
+    size_t step = heap->least_order == MOST_ORDERS ? 1 : (size_t)1 << heap->least_order;
+    size_t low = heap->units - heap->units % step;
+    return (struct policy_range){low, low + step};
 }
 
 const struct policy policy_buddy = {

@@ -188,11 +188,15 @@ static size_t reach(const struct search *search, size_t units)
 /* Tries the pools of `low` to `high` units, downwards; *units is then the one that is not clean. */
 static enum trial stretch_run(struct search *search, size_t low, size_t high, size_t *units)
 {
-    enum trial trial = TRIAL_CLEAN;
-
-    for (*units = high; *units >= low && (trial = trial_run(search, *units)) == TRIAL_CLEAN; --*units) {
+    *units = high;
+    while (*units >= low) {
+        enum trial trial = trial_run(search, *units);
+        if (trial != TRIAL_CLEAN) {
+            return trial;
+        }
+        *units = larger(search->range.low, low) - 1;
     }
-    return trial;
+    return TRIAL_CLEAN;
 }
 
 static void search_steps(struct search *search)
@@ -213,6 +217,11 @@ static void search_steps(struct search *search)
     }
     found(search, figure);
     search->result->reach_bytes = contender_pool_bytes(search->contender, tried);
+}
+
+bool size_is_too_big(const struct trace *trace, const struct contender *contender)
+{
+    return size_bounds_get(trace, contender).least > contender_most_units(contender);
 }
 
 /* --- Which of them ------------------------------------------------------------------------- */

@@ -47,6 +47,9 @@ struct size_result {
     const char *broken_reason;
 };
 
+/* Whether no pool can do, as far as can be told without a search. */
+bool size_is_too_big(const struct trace *trace, const struct contender *contender);
+
 void size_find(const struct trace *trace, const struct contender *contender,
                const struct size_options *options, struct size_result *result);
 

@@ -45,6 +45,24 @@ static void search_one(void *context, size_t job)
               &survey->results[job]);
 }
 
+/* Before anything is searched: a trace that no pool holds is told at once. */
+static bool any_is_too_big(struct survey *survey)
+{
+    const struct options *options = survey->options;
+    bool any = false;
+
+    for (size_t i = 0; i < options->trace_count * options->contender_count; i++) {
+        const struct contender *contender = &options->contenders[i % options->contender_count];
+        if (size_is_too_big(&survey->traces[i / options->contender_count], contender)) {
+            survey->results[i].outcome = SIZE_TOO_BIG;
+            survey->results[i].units = contender_most_units(contender);
+            survey->results[i].bytes = contender_pool_bytes(contender, survey->results[i].units);
+            any = true;
+        }
+    }
+    return any;
+}
+
 static void search_all(struct survey *survey)
 {
     const struct options *options = survey->options;
@@ -57,7 +75,6 @@ static void search_all(struct survey *survey)
         .operations = &survey->operations,
     };
 
-    survey->results = xcalloc(jobs.count, sizeof *survey->results);
     survey->size = (struct size_options){
         .lock_percent = options->lock_percent,
         .operations = &survey->operations,
@@ -244,10 +261,15 @@ static size_t traces_load(struct survey *survey)
 
 static int survey_run(struct survey *survey)
 {
-    search_all(survey);
+    const struct options *options = survey->options;
+
+    survey->results = xcalloc(options->trace_count * options->contender_count, sizeof *survey->results);
+    if (!any_is_too_big(survey)) {
+        search_all(survey);
+    }
     int status = survey_judge(survey);
     if (status == EXIT_CLEAN) {
-        if (survey->options->json) {
+        if (options->json) {
             print_json(survey);
         } else {
             print_human(survey);

@@ -443,7 +443,7 @@ static void test_many_operations(void **state)
     assert_true(packed.st_size * 3 / 2 < plain.st_size);
 }
 
-/* Text that decompresses to more than was read, from frames of every kind, joined. */
+/* Few bytes, behind the last of which much text is still to come; and frames of every kind, joined. */
 static void test_joined_frames(void **state)
 {
     (void)state;
@@ -461,6 +461,8 @@ static void test_joined_frames(void **state)
     memcpy(packed, skippable, sizeof skippable);
     size_t bytes = sizeof skippable;
     bytes += ZSTD_compress(packed + bytes, room - bytes, text, used, 3);
+    write_file("single", packed, bytes);
+    assert_int_equal(read_trace("single", &error), 0);
     bytes += ZSTD_compress(packed + bytes, room - bytes, "a 1 10\n", 7, 3);
     write_file("joined", packed, bytes);
     assert_int_equal(trace_load(&trace, path_of("joined"), &error), 0);

@@ -20,6 +20,7 @@ struct stream_in {
     int fd;
     ZSTD_DCtx *zstd;      /* null when the file is plain text */
     size_t frame_left;    /* what zstd still expects of the frame; 0 between frames */
+    bool more_inside;     /* zstd may hold text that did not fit last time */
     ZSTD_inBuffer packed; /* read from the file, not yet decompressed */
     const char *reason;
     bool ended;        /* no more text will come */
@@ -75,7 +76,7 @@ static bool is_zstd(const char *bytes, size_t count)
 static int fill_compressed(stream_in *in)
 {
     for (;;) {
-        if (in->packed.pos == in->packed.size) {
+        if (in->packed.pos == in->packed.size && !in->more_inside) {
             ssize_t got = read_some(in->fd, in->raw, sizeof in->raw);
             if (got < 0) {
                 return fail_in(in, strerror(errno));
@@ -93,6 +94,7 @@ static int fill_compressed(stream_in *in)
         if (ZSTD_isError(in->frame_left)) {
             return fail_in(in, ZSTD_getErrorName(in->frame_left));
         }
+        in->more_inside = plain.pos == plain.size;
         if (plain.pos > in->end) {
             in->end = plain.pos;
             return 1;

@@ -8,10 +8,13 @@
 #ifndef TESTS_INSIDE_H
 #define TESTS_INSIDE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "defrag.h"
+
+#define INSIDE_FORGERIES 4
 
 /* A run of bits of the image. */
 struct inside_field {
@@ -47,6 +50,15 @@ struct inside {
      * and footer of each block, in each entry of the table. Returns the number.
      */
     size_t (*guarded)(const defrag_pool *pool, struct inside_field *fields, size_t room);
+
+    /*
+     * Frauds that keep every link in agreement, so that nothing but the purpose
+     * of what is linked is wrong. Each returns false if this pool offers no
+     * opportunity. `forge` takes the handle of a long block that is not locked.
+     */
+    bool (*orphan)(defrag_pool *pool);  /* a free block is in no bin                        */
+    bool (*misfile)(defrag_pool *pool); /* a free block is in the bin of another size       */
+    bool (*forge)(defrag_pool *pool, defrag_handle handle, unsigned kind); /* in its payload */
 
     /* Fields of the control block that may have more than one value. */
     struct inside_field cursor, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;

@@ -139,6 +139,102 @@ static size_t guarded(const defrag_pool *pool, struct inside_field *fields, size
     return list.count;
 }
 
+/* --- Frauds -------------------------------------------------------------------------- */
+
+/* A free block that is alone in its bin; 0: there is none. */
+static df_granules find_lone(const defrag_pool *pool, unsigned *bin)
+{
+    for (*bin = DF_BIN_FIRST; *bin <= DF_BIN_LAST; ++*bin) {
+        df_granules sentinel = bins_sentinel(*bin);
+        df_granules head = bins_head(pool, *bin);
+        if (head != sentinel && links_next(block_links(pool, head)) == sentinel)
+            return head;
+    }
+    return 0;
+}
+
+static bool orphan(defrag_pool *pool)
+{
+    unsigned bin;
+    df_granules o = find_lone(pool, &bin);
+    if (o)
+        (void)df_bins_remove(pool, o, block_header(pool, o));
+    return o;
+}
+
+/* The bin's ring is then `o` alone. */
+static void ring_of_one(defrag_pool *pool, unsigned bin, df_granules o, df_granules size)
+{
+    df_granules sentinel = bins_sentinel(bin);
+    block_set_next(pool, sentinel, o);
+    block_set_header(pool, sentinel, o);
+    block_set_header(pool, o, sentinel);
+    word_store(pool, block_bytes(o), (df_word)size << DF_HALF_BITS | sentinel);
+    pool->map |= bins_bit(bin);
+}
+
+static bool misfile(defrag_pool *pool)
+{
+    unsigned bin;
+    df_granules o = find_lone(pool, &bin);
+    if (o == 0)
+        return false;
+    unsigned other = DF_BIN_LAST;
+    while (pool->map & bins_bit(other))
+        other--;
+    df_granules size = df_bins_remove(pool, o, block_header(pool, o));
+    ring_of_one(pool, other, o, size);
+    return true;
+}
+
+/* A free block behind a used one that has granules to spare; 0: there is none. */
+static df_granules find_behind_used(const defrag_pool *pool)
+{
+    df_granules before = 0;
+    for (df_granules o = DF_FIRST; o < pool->top;) {
+        df_word header = block_header(pool, o);
+        df_granules size = block_size(pool, o, header);
+        if (!header_is_used(header) && !header_is_bare(header) && before >= 2 * BLOCK_MIN)
+            return o;
+        before = header_is_used(header) ? size : 0;
+        o += size;
+    }
+    return 0;
+}
+
+/* The pretended block reaches over a real free one to its end. */
+static bool forge_overlap(defrag_pool *pool, unsigned bin)
+{
+    df_granules real = find_behind_used(pool);
+    if (real == 0)
+        return false;
+    df_granules size = block_free_size(pool, real, block_header(pool, real));
+    ring_of_one(pool, bin, real - BLOCK_MIN, size + BLOCK_MIN);
+    return true;
+}
+
+/* Kinds 0 to 2: what follows the pretended block is nothing, not told, of another place. */
+static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
+{
+    unsigned bin;
+    uint32_t slot = handle_slot(handle.bits);
+    df_granules o = entry_offset(table_entry(pool, slot));
+    df_granules lone = find_lone(pool, &bin);
+    if (lone == 0)
+        return false;
+    df_granules size = block_free_size(pool, lone, block_header(pool, lone));
+    if (kind == 3)
+        return forge_overlap(pool, bin);
+    df_granules at = o + BLOCK_MIN;
+    if (size + 2 * BLOCK_MIN > header_size(block_header(pool, o)))
+        return false;
+    const df_word above[] = {0, header_used(BLOCK_MIN, slot), header_used(BLOCK_MIN, slot) | BLOCK_PREV_FREE};
+    word_store(pool, block_bytes(at + size) - 2 * DF_WORD, (df_word)size << DF_HALF_BITS);
+    ring_of_one(pool, bin, at, size);
+    block_set_header(pool, at + size, above[kind]);
+    return true;
+}
+
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 #if DEFRAG_WIDE
@@ -162,6 +258,9 @@ const struct inside DEFRAG_NAME(inside) = {
     .bin_of = bin_of,
     .failure_counters = failure_counters,
     .guarded = guarded,
+    .orphan = orphan,
+    .misfile = misfile,
+    .forge = forge,
     .cursor = FIELD(cursor),
     .skipped = FIELD(skipped),
     .base = FIELD(base),

@@ -54,7 +54,7 @@ static void make_rich(struct specimen *s, const struct defrag_build *build)
     const size_t count = sizeof sizes / sizeof sizes[0];
     s->b = build;
     s->inside = inside_of(build->name);
-    s->pool = support_pool_of(build, &s->buffer, 130, NULL);
+    s->pool = support_pool_of(build, &s->buffer, 160, NULL);
     for (size_t i = 0; i < count; i++)
         EXPECT_STATUS(build->alloc(s->pool, support_payload(s->inside, sizes[i]), &s->handles[i]), DEFRAG_OK);
     for (size_t i = 1; i < count - 1; i += 2)
@@ -184,6 +184,28 @@ static void fields_exchanged(const struct defrag_build *build)
     discard(&s);
 }
 
+/* Whatever is linked in good order, but does not belong there. */
+static void frauds(const struct defrag_build *build)
+{
+    struct specimen s;
+    defrag_handle large;
+    make_rich(&s, build);
+    EXPECT_STATUS(build->alloc(s.pool, support_payload(s.inside, 20), &large), DEFRAG_OK);
+    EXPECT_STATUS(build->check(s.pool), DEFRAG_OK);
+    memcpy(s.image, s.pool, s.bytes);
+    EXPECT(s.inside->orphan(s.pool), "no block can be orphaned");
+    EXPECT_STATUS(build->check(s.pool), DEFRAG_CORRUPT);
+    restore(&s);
+    EXPECT(s.inside->misfile(s.pool), "no block can be misfiled");
+    EXPECT_STATUS(build->check(s.pool), DEFRAG_CORRUPT);
+    for (unsigned kind = 0; kind < INSIDE_FORGERIES; kind++) {
+        restore(&s);
+        EXPECT(s.inside->forge(s.pool, large, kind), "no block can be forged (%u)", kind);
+        EXPECT(build->check(s.pool) == DEFRAG_CORRUPT, "forgery %u is not seen", kind);
+    }
+    discard(&s);
+}
+
 /* --- Fields with several right values ------------------------------------------------------- */
 
 static void expect_range(struct specimen *s, const struct inside_field *field, uint64_t value, bool right)
@@ -228,7 +250,7 @@ static void counters_have_ranges(const struct defrag_build *build)
     const struct inside *in = s.inside;
     uint64_t free = support_statistics(build, s.pool).free_bytes / in->granule;
     uint64_t blocks = support_statistics(build, s.pool).live_blocks;
-    uint64_t capacity = 130;
+    uint64_t capacity = 160;
     for (unsigned value = (unsigned)in->granule; value < 256; value++)
         expect_range(&s, &in->skipped, value, false);
     expect_range(&s, &in->base, in->granule * 128, false);
@@ -364,6 +386,7 @@ int main(void)
     static const struct support_test tests[] = {
         {"every guarded field", every_guarded_field},
         {"fields exchanged", fields_exchanged},
+        {"frauds", frauds},
         {"the cursor is a boundary", cursor_is_a_boundary},
         {"counters have ranges", counters_have_ranges},
         {"random damage", random_damage},

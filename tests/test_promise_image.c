@@ -167,6 +167,32 @@ static void refuses_other_builds(const struct defrag_build *b)
     support_buffer_free(&image.buffer);
 }
 
+/* The magic number as a machine of the other byte order wrote it. */
+static void refuses_the_other_byte_order(const struct defrag_build *b)
+{
+    static struct inside_field fields[400];
+    defrag_handle handles[HANDLES];
+    struct image image = make_image(b, handles, NULL);
+    struct support_buffer copy = copy_image(&image, 0, 0);
+    defrag_pool *pool = (defrag_pool *)(void *)copy.bytes;
+    size_t count = inside_of(b->name)->guarded(pool, fields, 400);
+    for (size_t i = 0; i < count && i < 400; i++) {
+        if (strcmp(fields[i].name, "control.magic") != 0)
+            continue;
+        uint64_t magic = inside_load(pool, &fields[i]);
+        uint64_t swapped = 0;
+        for (int byte = 0; byte < 4; byte++)
+            swapped = swapped << 8 | (magic >> 8 * byte & 0xff);
+        EXPECT(magic != swapped, "the magic number reads the same in both orders");
+        inside_store(pool, &fields[i], swapped);
+        refuse(b, &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
+        inside_store(pool, &fields[i], magic ^ 1);
+        refuse(b, &copy, copy.size, NULL, DEFRAG_CORRUPT);
+    }
+    support_buffer_free(&copy);
+    support_buffer_free(&image.buffer);
+}
+
 /* An image taken while blocks move. */
 static struct snapshot {
     struct support_buffer copy;
@@ -356,6 +382,7 @@ int main(void)
         {"refuses bad arguments", refuses_bad_arguments},
         {"refuses short buffers", refuses_short_buffers},
         {"refuses images of other builds", refuses_other_builds},
+        {"refuses the other byte order", refuses_the_other_byte_order},
         {"refuses what was moving", refuses_what_was_moving},
         {"every byte changed", every_byte_changed},
         {"the same calls make the same bytes", same_calls_same_bytes},

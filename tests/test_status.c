@@ -135,6 +135,14 @@ static void init_refuses_small_buffers(const struct defrag_build *b)
         support_buffer_free(&buffer);
     }
     EXPECT(fits, "no buffer is large enough");
+    /* Not even the bytes that have to be skipped. */
+    for (size_t bytes = 0; bytes < 4; bytes++) {
+        struct support_buffer buffer = support_buffer_new(bytes, 1);
+        defrag_pool *pool;
+        EXPECT_STATUS(b->init(&pool, buffer.bytes, bytes, NULL), DEFRAG_BAD_SIZE);
+        EXPECT_STATUS(b->attach(&pool, buffer.bytes, bytes, NULL), DEFRAG_BAD_SIZE);
+        support_buffer_free(&buffer);
+    }
 }
 
 static void init_refuses_large_buffers(const struct defrag_build *b)

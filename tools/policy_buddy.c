@@ -380,7 +380,7 @@ static struct policy_range buddy_range(const policy_heap *heap)
 
 const struct policy policy_buddy = {
     .name = "buddy",
-    .model = "binary buddies, lowest of the smallest, side table",
+    .model = "binary buddies with a side table",
     .endless = false,
     .alignment = buddy_alignment,
     .header_bytes = buddy_header_bytes,

@@ -158,7 +158,7 @@ static policy_heap *first_fit_open(const struct policy *policy, unsigned alignme
 
 const struct policy policy_first_fit = {
     .name = "first-fit",
-    .model = "address order, boundary tags as in dlmalloc",
+    .model = "dlmalloc's blocks, in address order",
     .endless = true,
     .alignment = fit_alignment,
     .header_bytes = fit_header_bytes,
@@ -314,7 +314,7 @@ static policy_heap *best_fit_open(const struct policy *policy, unsigned alignmen
 
 const struct policy policy_best_fit = {
     .name = "best-fit",
-    .model = "ties to the lowest address, boundary tags as in dlmalloc",
+    .model = "dlmalloc's blocks, lowest of equals",
     .endless = true,
     .alignment = fit_alignment,
     .header_bytes = fit_header_bytes,

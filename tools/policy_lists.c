@@ -284,7 +284,7 @@ static policy_heap *tlsf_open(const struct policy *policy, unsigned alignment, s
 
 const struct policy policy_tlsf = {
     .name = "tlsf",
-    .model = "two-level segregated fit as in mattconte/tlsf",
+    .model = "mattconte/tlsf",
     .endless = true,
     .alignment = tlsf_alignment,
     .header_bytes = tlsf_header_bytes,
@@ -388,7 +388,7 @@ static policy_heap *half_open(const struct policy *policy, unsigned alignment, s
 
 const struct policy policy_half_fit = {
     .name = "half-fit",
-    .model = "as o1heap, powers of two",
+    .model = "o1heap",
     .endless = true,
     .alignment = half_alignment,
     .header_bytes = half_header_bytes,

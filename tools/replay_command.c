@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "jobs.h"
@@ -152,9 +153,11 @@ static void print_human(const struct run *run)
     struct libscols_table *table = report_table(headings);
     char operations[NUMBER_ROOM], payload[NUMBER_ROOM], pool[NUMBER_ROOM];
 
-    printf("%s: %s operations, peak payload %s bytes; pools of %s bytes\n\n", report_name(run->trace),
+    char *name = report_name(run->trace);
+    printf("%s: %s operations, peak payload %s bytes; pools of %s bytes\n\n", name,
            number_format(operations, summary->operations), number_format(payload, summary->peak_payload),
            number_format(pool, run->pool_bytes));
+    free(name);
     for (size_t i = 0; i < options->contender_count; i++) {
         row_print(table, options->contenders[i].name, &run->results[i]);
     }
@@ -163,7 +166,7 @@ static void print_human(const struct run *run)
     for (size_t i = 0; i < options->contender_count; i++) {
         troubles_print(options->contenders[i].name, &run->results[i]);
     }
-    report_caveats(options, run->trace);
+    report_caveats(options, run->trace, 1);
     report_legend(options);
 }
 

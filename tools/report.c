@@ -75,10 +75,21 @@ void report_print(struct libscols_table *table)
 
 /* --- Words -------------------------------------------------------------------------- */
 
-const char *report_name(const struct trace *trace)
+static size_t length_without(const char *text, size_t length, const char *ending)
+{
+    size_t cut = strlen(ending);
+    return length > cut && memcmp(text + length - cut, ending, cut) == 0 ? length - cut : length;
+}
+
+char *report_name(const struct trace *trace)
 {
     const char *slash = strrchr(trace->path, '/');
-    return slash ? slash + 1 : trace->path;
+    const char *name = slash ? slash + 1 : trace->path;
+    size_t length = length_without(name, strlen(name), ".zst");
+    char *copy = strndup(name, length_without(name, length, ".trace"));
+
+    required(copy);
+    return copy;
 }
 
 static void costs_row(struct libscols_table *table, const struct contender *contender)
@@ -92,12 +103,12 @@ static void costs_row(struct libscols_table *table, const struct contender *cont
     report_cell(line, 2, costs.slot_bytes ? "%zu + %zu" : "%zu", costs.header_bytes, costs.slot_bytes);
     report_number(line, 3, costs.least_block_bytes);
     report_number(line, 4, costs.control_bytes);
-    report_cell(line, 5, "  %s", contender->policy ? contender->policy->model : "header + handle table; compacts");
+    report_cell(line, 5, "  %s", contender->policy ? contender->policy->model : "header and handle table; compacts");
 }
 
 void report_legend(const struct options *options)
 {
-    static const char *const headings[] = {"POLICY", "ALIGNMENT", "HEADER", "LEAST BLOCK", "CONTROL FROM",
+    static const char *const headings[] = {"POLICY", "ALIGNMENT", "HEADER", "LEAST BLOCK", "CONTROL",
                                            "  LAID OUT LIKE", NULL};
     struct libscols_table *table = report_table(headings);
 
@@ -123,19 +134,44 @@ static size_t requests_above(const struct trace *trace, unsigned alignment)
     return count;
 }
 
-void report_caveats(const struct options *options, const struct trace *trace)
+/* Ends the list that name_add() began. */
+static void names_end(size_t count)
+{
+    fputs(count ? ".\n" : "", stdout);
+}
+
+static void name_add(const char *title, size_t count, const struct trace *trace)
+{
+    char *name = report_name(trace);
+    printf("%s %s", count ? "," : title, name);
+    free(name);
+}
+
+static bool is_of_wide_pointers(const struct trace *trace)
 {
     const char *bits = trace_value(trace, "pointer-bits");
-    size_t above = requests_above(trace, options->alignment);
+    return bits && strcmp(bits, "64") == 0;
+}
 
-    if (bits && strcmp(bits, "32") != 0) {
-        printf("%s: recorded where pointers have %s bits; a 32-bit target needs less.\n",
-               report_name(trace), bits);
+void report_caveats(const struct options *options, const struct trace *traces, size_t count)
+{
+    size_t wide = 0, aligned = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_of_wide_pointers(&traces[i])) {
+            name_add("Recorded where pointers have 64 bits, so that a 32-bit target needs less:", wide++,
+                     &traces[i]);
+        }
     }
-    if (above) {
-        printf("%s: %zu %s for more than alignment %u, which no contender was asked to give.\n",
-               report_name(trace), above, above == 1 ? "request is" : "requests are", options->alignment);
+    names_end(wide);
+    for (size_t i = 0; i < count; i++) {
+        size_t above = requests_above(&traces[i], options->alignment);
+        if (above) {
+            name_add("Asking for alignments that no contender was asked to keep:", aligned++, &traces[i]);
+            printf(" (%zu of more than %u)", above, options->alignment);
+        }
     }
+    names_end(aligned);
 }
 
 /* --- JSON ------------------------------------------------------------------------------ */
@@ -156,7 +192,7 @@ static json_t *json_contender(const struct contender *contender)
                              "slot_bytes", (json_int_t)costs.slot_bytes, "smallest_block_bytes",
                              (json_int_t)costs.least_block_bytes, "least_control_bytes",
                              (json_int_t)costs.control_bytes, "model",
-                             contender->policy ? contender->policy->model : "compacts"));
+                             contender->policy ? contender->policy->model : "header and handle table; compacts"));
 }
 
 json_t *report_json(const struct options *options, const char *command)

@@ -23,14 +23,14 @@ void report_print(struct libscols_table *table);
 
 /* --- Words ----------------------------------------------------------------------- */
 
-/* The path without its folder. */
-const char *report_name(const struct trace *trace);
+/* The path without its folder, and without .zst and .trace at its end. To be freed. */
+char *report_name(const struct trace *trace);
 
 /* The layout, and what each contender's blocks cost. */
 void report_legend(const struct options *options);
 
-/* What a reader of figures from this trace has to know: widths of pointers, alignments not kept. */
-void report_caveats(const struct options *options, const struct trace *trace);
+/* What a reader of figures from these traces has to know: widths of pointers, alignments not kept. */
+void report_caveats(const struct options *options, const struct trace *traces, size_t count);
 
 /* --- JSON ------------------------------------------------------------------------- */
 

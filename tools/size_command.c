@@ -138,7 +138,7 @@ static int survey_judge(const struct survey *survey)
 
 static struct libscols_table *survey_table(const struct options *options)
 {
-    const char *headings[3 + CONTENDERS_MOST + 1] = {"TRACE", "OPERATIONS", "PEAK PAYLOAD"};
+    const char *headings[3 + CONTENDERS_MOST + 1] = {"TRACE", "OPS", "PAYLOAD"};
 
     for (size_t i = 0; i < options->contender_count; i++) {
         headings[3 + i] = options->contenders[i].name;
@@ -152,7 +152,9 @@ static void row_print(struct libscols_table *table, const struct survey *survey,
     struct libscols_line *line = report_row(table);
     char bytes[NUMBER_ROOM];
 
-    report_cell(line, 0, "%s", report_name(&survey->traces[trace]));
+    char *name = report_name(&survey->traces[trace]);
+    report_cell(line, 0, "%s", name);
+    free(name);
     report_number(line, 1, summary->operations);
     report_number(line, 2, summary->peak_payload);
     for (size_t i = 0; i < survey->options->contender_count; i++) {
@@ -194,8 +196,8 @@ static void print_human(const struct survey *survey)
     const struct options *options = survey->options;
     struct libscols_table *table = survey_table(options);
 
-    printf("Smallest pool, in bytes and as a ratio to the peak payload, from which every larger one\n"
-           "runs the whole trace without a failure:\n\n");
+    printf("Smallest pool, in bytes and as a ratio to the peak payload, from which every\n"
+           "larger one runs the whole trace without a failure:\n\n");
     for (size_t i = 0; i < options->trace_count; i++) {
         row_print(table, survey, i);
     }
@@ -204,13 +206,11 @@ static void print_human(const struct survey *survey)
     }
     report_print(table);
     putchar('\n');
-    for (size_t i = 0; i < options->trace_count; i++) {
-        report_caveats(options, &survey->traces[i]);
-    }
+    report_caveats(options, survey->traces, options->trace_count);
     report_legend(options);
     if (any_has_reach(survey)) {
-        printf("\n\"Every larger one\" is tried up to twice the figure or %u steps, whichever is less, for buddy\n"
-               "and wherever libdefrag has locks; elsewhere it has no limit.\n", SIZE_REACH_UNITS);
+        printf("\n\"Every larger one\" is tried up to twice the figure or %u steps, whichever is less,\n"
+               "for buddy and for libdefrag with locks; elsewhere it has no limit.\n", SIZE_REACH_UNITS);
     }
 }
 

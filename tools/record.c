@@ -137,15 +137,22 @@ static bool take_recorder(struct recording *r, const char *folder, const char *b
     return length < (int)sizeof path && realpath(path, r->recorder) != NULL;
 }
 
+/* A chroot may lack /proc. */
 static bool own_folder(char folder[PATH_MAX])
 {
     ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
     if (length < 0) {
+        length = snprintf(folder, PATH_MAX, "%s", program_invocation_name);
+    }
+    if (length >= PATH_MAX) {
         return false;
     }
     folder[length] = '\0';
-    *strrchr(folder, '/') = '\0';
-    return true;
+    char *slash = strrchr(folder, '/');
+    if (slash) {
+        *slash = '\0';
+    }
+    return slash != NULL;
 }
 
 static bool find_recorder(struct recording *r)

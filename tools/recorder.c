@@ -241,7 +241,7 @@ static void name_image(void)
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     path[length < 0 ? 0 : length] = '\0';
     const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *name = slash ? slash + 1 : program_invocation_short_name;
     size_t shown = strnlen(name, sizeof recorder_log->image - 1);
     memcpy(recorder_log->image, name, shown);
     recorder_log->image[shown] = '\0';

@@ -10,6 +10,6 @@ int main(int count, char **arguments)
     for (int i = 0; i < (count > 1 ? 3 : 5); i++)
         keep(malloc(size(count > 1 ? 222 : 111)));
     if (count == 1)
-        execl("/proc/self/exe", arguments[0], "again", (char *)NULL);
+        execl(arguments[0], arguments[0], "again", (char *)NULL);
     _exit(count > 1 ? 0 : 1);
 }

@@ -34,11 +34,15 @@ AC_MSG_CHECKING([which instruction set is compiled for])
 df_cpu=$host_cpu
 df_macros=`echo | $CC $CFLAGS $CPPFLAGS -dM -E - 2>/dev/null`
 df_arch=`AS_ECHO(["$df_macros"]) | sed -n 's/^#define __ARM_ARCH \(.*\)$/\1/p'`
-df_profile=`AS_ECHO(["$df_macros"]) | sed -n "s/^#define __ARM_ARCH_PROFILE 7*'*\(.\).*$/\1/p"`
+AS_CASE([$df_macros],
+  [*"__ARM_ARCH_PROFILE 65"*], [df_profile=-A],
+  [*"__ARM_ARCH_PROFILE 77"*], [df_profile=-M],
+  [*"__ARM_ARCH_PROFILE 82"*], [df_profile=-R],
+  [df_profile=])
 AS_IF([test -n "$df_arch"],
   [df_state=ARM
    AS_CASE([$df_macros], [*__thumb2__*|*__thumb__*], [df_state=Thumb])
    AS_CASE([$df_macros], [*__aarch64__*], [df_state=AArch64])
-   df_cpu="ARMv$df_arch, $df_state state"])
+   df_cpu="ARMv$df_arch$df_profile, $df_state state"])
 AC_MSG_RESULT([$df_cpu])
 ])

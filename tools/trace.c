@@ -15,8 +15,6 @@
 
 #include "stream.h"
 
-static const char first_line[] = "defrag-trace 1";
-
 enum { SHOWN_MAX = 32, PATH_SHOWN_MAX = 512 };
 
 _Static_assert(sizeof(struct trace_op) == 16,
@@ -57,9 +55,7 @@ static const char *path_shown(const char *path)
     return length <= PATH_SHOWN_MAX ? path : path + length - PATH_SHOWN_MAX;
 }
 
-/* Always returns -1. */
-__attribute__((format(printf, 4, 5)))
-static int fail_at(const char *path, uint32_t line, struct trace_error *error, const char *format, ...)
+int trace_fail(const char *path, uint32_t line, struct trace_error *error, const char *format, ...)
 {
     int used;
     if (line > 0) {
@@ -74,7 +70,7 @@ static int fail_at(const char *path, uint32_t line, struct trace_error *error, c
     return -1;
 }
 
-#define FAIL(reader, error, ...) fail_at((reader)->path, (reader)->line, error, __VA_ARGS__)
+#define FAIL(reader, error, ...) trace_fail((reader)->path, (reader)->line, error, __VA_ARGS__)
 
 struct shown {
     char text[SHOWN_MAX + 4];
@@ -398,13 +394,13 @@ static int read_first_line(trace_reader *reader, struct trace_error *error)
     int result = next_line(reader, &line, error);
     if (result == 0) {
         reader->line = 1;
-        return FAIL(reader, error, "empty file: the first line must be '%s'", first_line);
+        return FAIL(reader, error, "empty file: the first line must be '%s'", TRACE_FIRST_LINE);
     }
     if (result < 0) {
         return -1;
     }
-    if (strcmp(line, first_line) != 0) {
-        return FAIL(reader, error, "not a trace: the first line must be '%s', not '%s'", first_line,
+    if (strcmp(line, TRACE_FIRST_LINE) != 0) {
+        return FAIL(reader, error, "not a trace: the first line must be '%s', not '%s'", TRACE_FIRST_LINE,
                     show(line).text);
     }
     return 0;
@@ -414,19 +410,19 @@ static trace_reader *make_reader(const char *path, struct trace_error *error)
 {
     trace_reader *reader = calloc(1, sizeof *reader);
     if (!reader) {
-        fail_at(path, 0, error, "out of memory");
+        trace_fail(path, 0, error, "out of memory");
         return NULL;
     }
     reader->summary.largest_alignment = 1;
     reader->path = strdup(path);
     if (!reader->path) {
-        fail_at(path, 0, error, "out of memory");
+        trace_fail(path, 0, error, "out of memory");
         trace_close(reader);
         return NULL;
     }
     reader->in = stream_in_open(path);
     if (!reader->in) {
-        fail_at(path, 0, error, "%s", strerror(errno));
+        trace_fail(path, 0, error, "%s", strerror(errno));
         trace_close(reader);
         return NULL;
     }
@@ -490,7 +486,7 @@ static int load_operations(struct trace *trace, trace_reader *reader, struct tra
             room = room ? room * 2 : 1024;
             struct trace_op *more = reallocarray(trace->ops, room, sizeof *more);
             if (!more) {
-                return fail_at(trace->path, 0, error, "out of memory");
+                return trace_fail(trace->path, 0, error, "out of memory");
             }
             trace->ops = more;
         }
@@ -503,7 +499,7 @@ int trace_load(struct trace *trace, const char *path, struct trace_error *error)
 {
     *trace = (struct trace){.path = strdup(path)};
     if (!trace->path) {
-        return fail_at(path, 0, error, "out of memory");
+        return trace_fail(path, 0, error, "out of memory");
     }
     trace_reader *reader = trace_open(path, error);
     int result = reader ? load_operations(trace, reader, error) : -1;
@@ -532,111 +528,4 @@ void trace_unload(struct trace *trace)
     free(trace->ops);
     free(trace->path);
     *trace = (struct trace){0};
-}
-
-/* --- Writing ------------------------------------------------------------ */
-
-struct trace_writer {
-    stream_out *out;
-    char *path;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void put(trace_writer *writer, const char *format, ...)
-{
-    char line[STREAM_LINE_MAX + 2];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    stream_out_write(writer->out, line, (size_t)length);
-}
-
-trace_writer *trace_create(const char *path, struct trace_error *error)
-{
-    trace_writer *writer = calloc(1, sizeof *writer);
-    if (writer) {
-        writer->path = strdup(path);
-    }
-    if (!writer || !writer->path) {
-        free(writer);
-        fail_at(path, 0, error, "out of memory");
-        return NULL;
-    }
-    writer->out = stream_out_open(path);
-    if (!writer->out) {
-        fail_at(path, 0, error, "%s", strerror(errno));
-        trace_discard(writer);
-        return NULL;
-    }
-    put(writer, "%s\n", first_line);
-    return writer;
-}
-
-void trace_put_comment(trace_writer *writer, const char *key, const char *value)
-{
-    char line[STREAM_LINE_MAX];
-    snprintf(line, sizeof line, "# %s: %s", key, value);
-    for (char *c = line; *c; c++) {
-        if (iscntrl((unsigned char)*c)) {
-            *c = ' ';
-        }
-    }
-    put(writer, "%s\n", line);
-}
-
-void trace_put_alloc(trace_writer *writer, uint64_t id, uint64_t size, uint64_t alignment)
-{
-    if (alignment > 1) {
-        put(writer, "a %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", id, size, alignment);
-    } else {
-        put(writer, "a %" PRIu64 " %" PRIu64 "\n", id, size);
-    }
-}
-
-void trace_put_resize(trace_writer *writer, uint64_t id, uint64_t size)
-{
-    put(writer, "r %" PRIu64 " %" PRIu64 "\n", id, size);
-}
-
-void trace_put_free(trace_writer *writer, uint64_t id)
-{
-    put(writer, "f %" PRIu64 "\n", id);
-}
-
-void trace_put_lock(trace_writer *writer, uint64_t id)
-{
-    put(writer, "l %" PRIu64 "\n", id);
-}
-
-void trace_put_unlock(trace_writer *writer, uint64_t id)
-{
-    put(writer, "u %" PRIu64 "\n", id);
-}
-
-bool trace_write_failed(const trace_writer *writer)
-{
-    return stream_out_failed(writer->out);
-}
-
-int trace_commit(trace_writer *writer, struct trace_error *error)
-{
-    const char *reason;
-    int result = stream_out_commit(writer->out, &reason);
-    if (result != 0) {
-        fail_at(writer->path, 0, error, "%s", reason);
-    }
-    writer->out = NULL;
-    trace_discard(writer);
-    return result;
-}
-
-void trace_discard(trace_writer *writer)
-{
-    if (!writer) {
-        return;
-    }
-    stream_out_discard(writer->out);
-    free(writer->path);
-    free(writer);
 }

@@ -29,7 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRACE_SIZE_MAX ((UINT64_C(1) << 48) - 1)
+#define TRACE_FIRST_LINE "defrag-trace 1"
+#define TRACE_SIZE_MAX   ((UINT64_C(1) << 48) - 1)
 
 enum trace_kind { TRACE_ALLOC, TRACE_RESIZE, TRACE_FREE, TRACE_LOCK, TRACE_UNLOCK };
 
@@ -52,6 +53,10 @@ static inline uint64_t trace_op_alignment(const struct trace_op *op)
 struct trace_error {
     char text[1024];
 };
+
+/* Fills `error`, with a line number unless `line` is 0. Returns -1. */
+__attribute__((format(printf, 4, 5)))
+int trace_fail(const char *path, uint32_t line, struct trace_error *error, const char *format, ...);
 
 struct trace_summary {
     uint64_t operations;

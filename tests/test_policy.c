@@ -488,6 +488,51 @@ static void test_ranges_tell_the_truth(void **state)
     assert_true(told > 1000);
 }
 
+/* --- The originals --------------------------------------------------------------------------------- */
+
+/*
+ * What mattconte/tlsf (at 063fe473) and o1heap (at 0668766d), compiled for a
+ * 32-bit x86, answered to the requests of script_step(): the hash of where each
+ * block was placed, from the beginning of the arena on, or that there was no
+ * room. To them a request of no bytes was made one of one byte, and a heap in
+ * which o1heapReallocate() had failed was put back as it was before.
+ */
+struct recorded {
+    size_t units;
+    uint64_t placements;
+};
+
+enum { RECORDED_STEPS = 20000, RECORDED_SEED = 104729 };
+
+static void placements_expect(const struct policy *policy, const struct recorded *recorded, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct script script;
+        script_begin(&script, policy, 4, recorded[i].units, RECORDED_SEED * (uint32_t)(i + 1), false);
+        for (int step = 0; step < RECORDED_STEPS; step++) {
+            script_step(&script);
+        }
+        script_end(&script);
+        assert_int_equal(script.placements, recorded[i].placements);
+    }
+}
+
+static void test_placements_are_those_of_the_originals(void **state)
+{
+    static const struct recorded tlsf[] = {
+        {400, 0x51fe0d03d2493b7c},  {700, 0xb09f88f8cb4d358e},  {1000, 0xc1ea45fb57ba1ce0},
+        {1400, 0x19f104be29ce2736}, {2400, 0xff2a568cc2f37d58},
+    };
+    static const struct recorded o1heap[] = {
+        {50, 0x7a11a3e9f005a761},  {87, 0x2d93cf639dc9a401},  {125, 0xff3a423cc4fed9e9},
+        {175, 0x0c18b3f07099a217}, {300, 0xacbd63143d6246a5},
+    };
+
+    (void)state;
+    placements_expect(&policy_tlsf, tlsf, COUNT(tlsf));
+    placements_expect(&policy_half_fit, o1heap, COUNT(o1heap));
+}
+
 /* --- A plain heap ------------------------------------------------------------------------------------- */
 
 /*
@@ -839,6 +884,7 @@ int main(void)
         cmocka_unit_test(test_random_blocks_are_sound),
         cmocka_unit_test(test_all_is_free_in_the_end),
         cmocka_unit_test(test_ranges_tell_the_truth),
+        cmocka_unit_test(test_placements_are_those_of_the_originals),
         cmocka_unit_test(test_placements_are_those_of_a_plain_heap),
         cmocka_unit_test(test_resize_in_place),
         cmocka_unit_test(test_resize_when_full),

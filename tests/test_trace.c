@@ -31,7 +31,7 @@ static char folder[] = "/tmp/test_trace.XXXXXX";
 /* A path in the folder, valid until the eighth next call. */
 static const char *path_of(const char *name)
 {
-    static char paths[8][64];
+    static char paths[8][320];
     static unsigned next;
     char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
@@ -250,7 +250,7 @@ static void test_unreadable(void **state)
 {
     (void)state;
     struct trace_error error;
-    char wanted[128];
+    char wanted[512];
     assert_null(trace_open(path_of("absent"), &error));
     snprintf(wanted, sizeof wanted, "%s: No such file or directory", path_of("absent"));
     assert_string_equal(error.text, wanted);
@@ -580,7 +580,7 @@ static void test_random_changes(void **state)
 
 static void expect_write_error(trace_writer *writer, const char *path, const char *reason)
 {
-    char wanted[256];
+    char wanted[512];
     struct trace_error error;
     assert_int_equal(trace_commit(writer, &error), -1);
     snprintf(wanted, sizeof wanted, "%s: %s", path, reason);
@@ -597,7 +597,7 @@ static void test_cannot_create(void **state)
 {
     (void)state;
     struct trace_error error;
-    char wanted[128];
+    char wanted[512];
     assert_null(trace_create(path_of("no/folder"), &error));
     snprintf(wanted, sizeof wanted, "%s: No such file or directory", path_of("no/folder"));
     assert_string_equal(error.text, wanted);

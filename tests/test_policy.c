@@ -46,8 +46,8 @@ static struct game game_begin(const struct policy *policy, unsigned alignment, s
 {
     struct game game = {.policy = policy, .limit = limit, .base = SIZE_MAX};
 
-    game.unit = policy->block_units(alignment, 0) * policy->unit_bytes(alignment);
-    game.header = policy->header_bytes(alignment);
+    game.unit = policy->block_units(alignment, 0) * policy_unit_bytes(policy, alignment);
+    game.header = policy->header_bytes;
     game.heap = policy->open(policy, alignment, policy->endless ? POLICY_ENDLESS : BUDDY_POOL_UNITS, NULL);
     return game;
 }
@@ -85,8 +85,8 @@ static void game_free(struct game *game, struct piece piece)
 
 static void game_shrink(struct game *game, struct piece piece, size_t units)
 {
-    assert_true(game->policy->resize(game->heap, piece.offset, units * game->unit - game->header)
-                == piece.offset);
+    assert_true(game->policy->resize(game->heap, piece.offset, units * game->unit - game->header) ==
+                piece.offset);
     game->live -= piece.units - units;
 }
 
@@ -97,7 +97,8 @@ static bool covers(const struct game *game, struct piece piece, size_t f, size_t
     return (f + s - address % s) % s < piece.units;
 }
 
-static size_t robson_gain(const struct game *game, const struct piece *pieces, size_t count, size_t f, size_t s)
+static size_t robson_gain(const struct game *game, const struct piece *pieces, size_t count, size_t f,
+                          size_t s)
 {
     size_t gain = 0;
     for (size_t i = 0; i < count; i++) {
@@ -249,7 +250,7 @@ static void test_shrink_adversary(void **state)
 
 static size_t block_beyond(const struct policy *policy, unsigned alignment, size_t bytes)
 {
-    return policy->block_units(alignment, bytes) * policy->unit_bytes(alignment) - bytes;
+    return policy->block_units(alignment, bytes) * policy_unit_bytes(policy, alignment) - bytes;
 }
 
 static void test_blocks_cost_what_the_originals_cost(void **state)
@@ -327,7 +328,7 @@ static void script_begin(struct script *script, const struct policy *policy, uns
     script->policy = policy;
     script->seed = seed;
     script->pool_bytes = policy->pool_bytes(alignment, units);
-    script->control = script->pool_bytes - units * policy->unit_bytes(alignment);
+    script->control = script->pool_bytes - units * policy_unit_bytes(policy, alignment);
     script->memory = contents ? xcalloc(script->pool_bytes, 1) : NULL;
     script->heap = policy->open(policy, alignment, units, script->memory);
     for (size_t i = 0; i < MOST_OBJECTS; i++) {
@@ -401,7 +402,7 @@ static void script_check(const struct script *script, unsigned alignment)
         if (offset == POLICY_NONE) {
             continue;
         }
-        assert_int_equal(offset % script->policy->alignment(alignment), 0);
+        assert_int_equal(offset % policy_alignment(script->policy, alignment), 0);
         assert_true(offset + script->bytes[i] <= script->pool_bytes);
         for (size_t j = 0; j < script->bytes[i]; j++) {
             assert_int_equal(script->memory[offset + j], (unsigned char)(i * 37 + j));
@@ -435,7 +436,7 @@ static void test_all_is_free_in_the_end(void **state)
     for (size_t i = 0; policies[i]; i++) {
         struct script script;
         script_begin(&script, policies[i], 8, 256, 77, false);
-        size_t largest = 256 * policies[i]->unit_bytes(8) - policies[i]->header_bytes(8);
+        size_t largest = 256 * policy_unit_bytes(policies[i], 8) - policies[i]->header_bytes;
         size_t whole = policies[i]->alloc(script.heap, largest);
         assert_true(whole != POLICY_NONE);
         assert_true(policies[i]->alloc(script.heap, 0) == POLICY_NONE);
@@ -567,7 +568,8 @@ static size_t plain_log2(size_t number)
     return log2;
 }
 
-/* TLSF's size: of the payload at alignment 4, of the block above that. Lists of a row are a 32nd of it wide. */
+/* TLSF's size: of the payload at alignment 4, of the block above that. Lists of a row are a 32nd of it wide.
+ */
 static size_t plain_tlsf_size(const struct plain *plain, size_t units)
 {
     return units * plain->alignment - (plain->alignment == 4 ? 4 : 0);
@@ -665,8 +667,8 @@ static size_t plain_find(const struct plain *plain, size_t units)
 {
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < plain->count; i++) {
-        if (plain_serves(plain, &plain->blocks[i], units)
-            && (best == SIZE_MAX || plain_prefers(plain, &plain->blocks[i], &plain->blocks[best]))) {
+        if (plain_serves(plain, &plain->blocks[i], units) &&
+            (best == SIZE_MAX || plain_prefers(plain, &plain->blocks[i], &plain->blocks[best]))) {
             best = i;
         }
     }
@@ -749,7 +751,8 @@ static size_t place_of(const struct script *script, size_t first, size_t unit_by
 }
 
 /* Lets the plain heap do what the script just did, told from what changed. */
-static void plain_follow(struct plain *plain, size_t *place, const size_t *old_bytes, const struct script *script)
+static void plain_follow(struct plain *plain, size_t *place, const size_t *old_bytes,
+                         const struct script *script)
 {
     for (size_t i = 0; i < MOST_OBJECTS; i++) {
         if (place[i] == POLICY_NONE && script->tried == i) {
@@ -759,8 +762,8 @@ static void plain_follow(struct plain *plain, size_t *place, const size_t *old_b
             place[i] = POLICY_NONE;
         } else if (place[i] != POLICY_NONE && script->tried == i) {
             size_t to = plain_resize(plain, place[i], script->tried_bytes);
-            assert_int_equal(to == POLICY_NONE, script->bytes[i] == old_bytes[i]
-                                                    && script->tried_bytes != old_bytes[i]);
+            assert_int_equal(to == POLICY_NONE,
+                             script->bytes[i] == old_bytes[i] && script->tried_bytes != old_bytes[i]);
             place[i] = to == POLICY_NONE ? place[i] : to;
         }
     }
@@ -786,7 +789,7 @@ static void placements_compare(const struct policy *policy, unsigned alignment, 
         script_step(&script);
         plain_follow(plain, place, old_bytes, &script);
         for (size_t i = 0; i < MOST_OBJECTS; i++) {
-            assert_int_equal(place_of(&script, first, policy->unit_bytes(alignment), i), place[i]);
+            assert_int_equal(place_of(&script, first, policy_unit_bytes(policy, alignment), i), place[i]);
         }
     }
     script_end(&script);
@@ -799,7 +802,8 @@ static void test_placements_are_those_of_a_plain_heap(void **state)
     for (size_t i = 0; policies[i]; i++) {
         for (uint32_t seed = 1; policies[i]->endless && seed <= 30 * support_effort() / 100 + 1; seed++) {
             unsigned alignment = alignments[seed % COUNT(alignments)];
-            placements_compare(policies[i], alignment, 24 + seed * 2400 / 30 / policies[i]->unit_bytes(alignment) * 4,
+            placements_compare(policies[i], alignment,
+                               24 + seed * 2400 / 30 / policy_unit_bytes(policies[i], alignment) * 4,
                                seed * 104729);
         }
     }
@@ -829,7 +833,7 @@ static void test_resize_when_full(void **state)
 {
     (void)state;
     for (size_t i = 0; policies[i]; i++) {
-        size_t unit = policies[i]->unit_bytes(8), header = policies[i]->header_bytes(8);
+        size_t unit = policy_unit_bytes(policies[i], 8), header = policies[i]->header_bytes;
         policy_heap *heap = policies[i]->open(policies[i], 8, 32, NULL);
         size_t a = policies[i]->alloc(heap, 8 * unit - header);
         size_t b = policies[i]->alloc(heap, 8 * unit - header);
@@ -845,8 +849,8 @@ static void test_resize_when_full(void **state)
 
 static void test_absurd_requests_fail(void **state)
 {
-    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 3, SIZE_MAX / 2, SIZE_MAX / 4, (size_t)1 << 48,
-                                   (size_t)1 << 36, (size_t)UINT32_MAX + 1};
+    static const size_t sizes[] = {SIZE_MAX,        SIZE_MAX - 3,    SIZE_MAX / 2,          SIZE_MAX / 4,
+                                   (size_t)1 << 48, (size_t)1 << 36, (size_t)UINT32_MAX + 1};
     (void)state;
     for (size_t i = 0; policies[i]; i++) {
         policy_heap *heap = policies[i]->open(policies[i], 8, 100, NULL);

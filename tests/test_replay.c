@@ -50,12 +50,14 @@ static struct trace trace_of(const struct line *lines, size_t count)
     return trace;
 }
 
-#define TRACE(...) \
-    trace_of((const struct line[]){__VA_ARGS__}, sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line))
+#define TRACE(...)                                                                                           \
+    trace_of((const struct line[]){__VA_ARGS__},                                                             \
+             sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line))
 
 static struct contender defrag_narrow(void)
 {
-    return (struct contender){.name = CONTENDER_DEFRAG, .build = defrag_build_find("narrow", 8), .alignment = 8};
+    return (struct contender){
+        .name = CONTENDER_DEFRAG, .build = defrag_build_find("narrow", 8), .alignment = 8};
 }
 
 static struct contender of_policy(const struct policy *policy)
@@ -80,8 +82,9 @@ static void test_refusals_are_counted_and_skipped(void **state)
 {
     (void)state;
     for (size_t i = 0; policies[i]; i++) {
-        struct trace trace = TRACE({'a', 0, 40}, {'a', 1, 100000}, {'r', 1, 10}, {'l', 1, 0}, {'u', 1, 0},
-                                   {'f', 1, 0}, {'r', 0, 100000}, {'r', 0, 50}, {'a', 2, 200000}, {'f', 0, 0});
+        struct trace trace =
+            TRACE({'a', 0, 40}, {'a', 1, 100000}, {'r', 1, 10}, {'l', 1, 0}, {'u', 1, 0}, {'f', 1, 0},
+                  {'r', 0, 100000}, {'r', 0, 50}, {'a', 2, 200000}, {'f', 0, 0});
         struct replay_result result = run(&trace, of_policy(policies[i]), 4096, 0);
         assert_int_equal(result.refused, 3);
         assert_int_equal(result.refused_line, 3);
@@ -108,8 +111,8 @@ static void test_refusals_of_libdefrag_have_a_reason(void **state)
 static void test_moves_and_metadata_of_libdefrag(void **state)
 {
     /* Three of 400 fill the pool; without the outer ones, 800 need the middle one to move. */
-    struct trace trace = TRACE({'a', 0, 396}, {'a', 1, 396}, {'a', 2, 396}, {'f', 0, 0}, {'f', 2, 0},
-                               {'a', 3, 796});
+    struct trace trace =
+        TRACE({'a', 0, 396}, {'a', 1, 396}, {'a', 2, 396}, {'f', 0, 0}, {'f', 2, 0}, {'a', 3, 796});
     struct contender contender = defrag_narrow();
     struct contender_costs costs;
     contender_costs_get(&contender, 0, &costs);
@@ -127,8 +130,8 @@ static void test_moves_and_metadata_of_libdefrag(void **state)
 
 static void test_manual_moves_nothing(void **state)
 {
-    struct trace trace = TRACE({'a', 0, 396}, {'a', 1, 396}, {'a', 2, 396}, {'f', 0, 0}, {'f', 2, 0},
-                               {'a', 3, 796});
+    struct trace trace =
+        TRACE({'a', 0, 396}, {'a', 1, 396}, {'a', 2, 396}, {'f', 0, 0}, {'f', 2, 0}, {'a', 3, 796});
     struct contender contender = defrag_narrow();
     struct contender_costs costs;
     contender_costs_get(&contender, 0, &costs);
@@ -285,7 +288,8 @@ struct event {
     bool locks;
 };
 
-static void rotation_expect(struct trace trace, unsigned lock_percent, const struct event *expected, size_t count)
+static void rotation_expect(struct trace trace, unsigned lock_percent, const struct event *expected,
+                            size_t count)
 {
     struct contender contender = defrag_narrow();
     struct defrag_build build = *contender.build;
@@ -311,15 +315,15 @@ static void rotation_expect(struct trace trace, unsigned lock_percent, const str
 static void test_rotation_goes_round(void **state)
 {
     static const struct event expected[] = {
-        {1, true},               /* one lives: half, rounded up, is one         */
-        {1, false}, {2, true},   /* two: one, handed on                         */
-        {3, true},               /* three: two                                  */
-        {2, false}, {4, true},   /* four: two, handed on; 3 and 4 are locked    */
-        {4, false}, {1, true},   /* 4 freed: two; the next after 3 is 1         */
-        {3, false},              /* 3 freed: one is wanted, and 1 is it         */
-        {1, false}, {2, true},   /* and it is handed on                         */
-        {2, false}, {2, true},   /* 1 freed: of one, one; handed on to itself   */
-        {2, false},              /* 2 freed                                     */
+        {1, true},             /* one lives: half, rounded up, is one         */
+        {1, false}, {2, true}, /* two: one, handed on                         */
+        {3, true},             /* three: two                                  */
+        {2, false}, {4, true}, /* four: two, handed on; 3 and 4 are locked    */
+        {4, false}, {1, true}, /* 4 freed: two; the next after 3 is 1         */
+        {3, false},            /* 3 freed: one is wanted, and 1 is it         */
+        {1, false}, {2, true}, /* and it is handed on                         */
+        {2, false}, {2, true}, /* 1 freed: of one, one; handed on to itself   */
+        {2, false},            /* 2 freed                                     */
     };
 
     (void)state;
@@ -356,8 +360,8 @@ static void test_locks_of_the_trace_pin(void **state)
 
 static void test_everything_locked_still_runs(void **state)
 {
-    struct trace trace = TRACE({'a', 0, 100}, {'a', 1, 100}, {'r', 0, 300}, {'f', 1, 0}, {'r', 0, 5}, {'l', 0, 0},
-                               {'u', 0, 0}, {'f', 0, 0});
+    struct trace trace = TRACE({'a', 0, 100}, {'a', 1, 100}, {'r', 0, 300}, {'f', 1, 0}, {'r', 0, 5},
+                               {'l', 0, 0}, {'u', 0, 0}, {'f', 0, 0});
     struct replay_result result = run(&trace, defrag_narrow(), 4096, 100);
 
     (void)state;

@@ -86,8 +86,8 @@ static bool serves(const struct trace *trace, const struct contender *contender,
     struct replay_options options = {.until_refused = true, .lock_percent = lock_percent};
     struct replay_result result;
 
-    return replay_run(trace, contender, units, &options, &result) && result.refused == 0
-           && result.broken_line == 0;
+    return replay_run(trace, contender, units, &options, &result) && result.refused == 0 &&
+           result.broken_line == 0;
 }
 
 /* Of the pools up to `most` units, the smallest from which all do. */
@@ -250,6 +250,51 @@ static void test_too_big_is_said(void **state)
     trace_drop(&trace);
 }
 
+static defrag_status refuse(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    (void)pool;
+    (void)bytes;
+    *out = DEFRAG_NULL;
+    return DEFRAG_NO_MEMORY;
+}
+
+static defrag_status forget(defrag_pool *pool, defrag_handle *handle)
+{
+    (void)pool;
+    (void)handle;
+    return DEFRAG_CORRUPT;
+}
+
+/* A library that does not keep promise 1, or answers nonsense, has no size. */
+static void test_a_broken_library_is_said(void **state)
+{
+    struct contender contender = contender_of(CONTENDER_DEFRAG, "narrow", 8);
+    struct defrag_build build = *contender.build;
+    struct size_options options = {0};
+    struct size_result result;
+    struct trace trace = {0};
+
+    (void)state;
+    trace_add(&trace, TRACE_ALLOC, 0, 10);
+    trace_add(&trace, TRACE_FREE, 0, 0);
+    contender.build = &build;
+    build.alloc = refuse;
+    size_find(&trace, &contender, &options, &result);
+    assert_int_equal(result.outcome, SIZE_BROKEN);
+    assert_string_equal(result.broken_reason, "refused a request that it promises to serve");
+
+    build = *contender_of(CONTENDER_DEFRAG, "narrow", 8).build;
+    build.free = forget;
+    size_find(&trace, &contender, &options, &result);
+    assert_int_equal(result.outcome, SIZE_BROKEN);
+    assert_int_equal(result.broken_line, 3);
+    assert_string_equal(result.broken_reason, "CORRUPT");
+    options.lock_percent = 10;
+    size_find(&trace, &contender, &options, &result);
+    assert_int_equal(result.outcome, SIZE_BROKEN);
+    trace_drop(&trace);
+}
+
 /* Where the bounds come from: a block's units, and the control block's, as the library has them. */
 static void test_costs_are_the_librarys(void **state)
 {
@@ -282,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_first_fit_needs_its_high_water_mark),
         cmocka_unit_test(test_empty_trace_needs_next_to_nothing),
         cmocka_unit_test(test_too_big_is_said),
+        cmocka_unit_test(test_a_broken_library_is_said),
         cmocka_unit_test(test_costs_are_the_librarys),
     };
     return cmocka_run_group_tests_name("size", tests, NULL, NULL);

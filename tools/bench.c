@@ -48,7 +48,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         *command = command_find(text);
         if (!*command) {
-            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are record, replay and size", text);
+            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are record, replay and size",
+                         text);
         }
         /* What follows is the command's. */
         state->next = state->argc;
@@ -62,14 +63,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp top_argp = {
-    NULL, parse, "COMMAND [OPTION...] [ARGUMENT...]",
+    NULL,
+    parse,
+    "COMMAND [OPTION...] [ARGUMENT...]",
     "How much RAM does a program's allocation pattern need, and what will compaction cost it?\v"
     "Commands:\n"
     "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
     "  replay TRACE                   replay a trace through libdefrag and other allocators\n"
     "  size TRACE...                  find the smallest pool for each of them\n\n"
     "Each has its own --help. See defrag-bench(1).",
-    NULL, NULL, NULL,
+    NULL,
+    NULL,
+    NULL,
 };
 
 int main(int argc, char **argv)

@@ -94,9 +94,9 @@ void contender_costs_get(const struct contender *contender, size_t units, struct
         build_costs(contender, out);
         return;
     }
-    size_t unit = policy->unit_bytes(alignment);
-    out->alignment = policy->alignment(alignment);
-    out->header_bytes = policy->header_bytes(alignment);
+    size_t unit = policy_unit_bytes(policy, alignment);
+    out->alignment = policy_alignment(policy, alignment);
+    out->header_bytes = policy->header_bytes;
     out->slot_bytes = 0;
     out->least_block_bytes = policy->block_units(alignment, 0) * unit;
     out->control_bytes = policy->pool_bytes(alignment, units) - units * unit;
@@ -104,7 +104,8 @@ void contender_costs_get(const struct contender *contender, size_t units, struct
 
 size_t contender_unit_bytes(const struct contender *contender)
 {
-    return contender->policy ? contender->policy->unit_bytes(contender->alignment) : contender->alignment;
+    return contender->policy ? policy_unit_bytes(contender->policy, contender->alignment)
+                             : contender->alignment;
 }
 
 size_t contender_pool_bytes(const struct contender *contender, size_t units)
@@ -264,8 +265,7 @@ enum outcome arena_lock(struct arena *arena, uint32_t object)
     if (contender->policy) {
         return OUTCOME_SERVED;
     }
-    return outcome_of(arena,
-                      contender->build->try_lock_shared(arena->pool, arena->handle[object], &address));
+    return outcome_of(arena, contender->build->try_lock_shared(arena->pool, arena->handle[object], &address));
 }
 
 enum outcome arena_unlock(struct arena *arena, uint32_t object)
@@ -284,8 +284,8 @@ unsigned char *arena_view(struct arena *arena, uint32_t object)
     if (contender->policy) {
         return arena->memory + arena->offset[object];
     }
-    if (outcome_of(arena, contender->build->try_lock_shared(arena->pool, arena->handle[object], &address))
-        != OUTCOME_SERVED) {
+    if (outcome_of(arena, contender->build->try_lock_shared(arena->pool, arena->handle[object], &address)) !=
+        OUTCOME_SERVED) {
         return NULL;
     }
     return (unsigned char *)(uintptr_t)address;
@@ -340,8 +340,8 @@ size_t arena_metadata_bytes(const struct arena *arena)
     }
     defrag_statistics statistics;
     contender->build->statistics_get(arena->pool, &statistics);
-    return statistics.control_bytes + statistics.table_bytes
-           + statistics.live_blocks * statistics.header_bytes;
+    return statistics.control_bytes + statistics.table_bytes +
+           statistics.live_blocks * statistics.header_bytes;
 }
 
 struct policy_range arena_range(const struct arena *arena)

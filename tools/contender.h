@@ -21,10 +21,10 @@
 
 struct contender {
     const char *name;
-    const struct policy *policy;      /* NULL: libdefrag            */
-    const struct defrag_build *build; /* NULL: a policy             */
-    unsigned alignment;               /* asked for                  */
-    bool manual;                      /* libdefrag: DEFRAG_MANUAL   */
+    const struct policy *policy;      /* NULL: libdefrag */
+    const struct defrag_build *build; /* NULL: a policy */
+    unsigned alignment;               /* asked for */
+    bool manual;                      /* libdefrag: DEFRAG_MANUAL */
 };
 
 /* --- What it is ------------------------------------------------------------ */
@@ -32,10 +32,10 @@ struct contender {
 /* What its blocks cost, for the legend and for arithmetic. */
 struct contender_costs {
     unsigned alignment;
-    size_t header_bytes;      /* in front of each block                           */
-    size_t slot_bytes;        /* in the handle table for each block, else 0       */
-    size_t least_block_bytes; /* header included                                  */
-    size_t control_bytes;     /* of the pool asked about: what is in it for good  */
+    size_t header_bytes;      /* in front of each block */
+    size_t slot_bytes;        /* in the handle table for each block, else 0 */
+    size_t least_block_bytes; /* header included */
+    size_t control_bytes;     /* of the pool asked about: what is in it for good */
 };
 
 /* O(1); of a pool of `units`. */
@@ -61,7 +61,7 @@ struct arena;
 enum outcome {
     OUTCOME_SERVED,
     OUTCOME_REFUSED, /* there was no room, and nothing has changed */
-    OUTCOME_BROKEN   /* an answer that a sound heap never gives    */
+    OUTCOME_BROKEN   /* an answer that a sound heap never gives */
 };
 
 /*

@@ -20,7 +20,7 @@ const struct policy *policy_find(const char *name)
 size_t policy_units(const struct policy *policy, unsigned alignment, size_t bytes)
 {
     size_t low = 0;
-    size_t high = bytes / policy->unit_bytes(alignment) + 1;
+    size_t high = bytes / policy_unit_bytes(policy, alignment) + 1;
 
     /* pool_bytes() grows with the units: the last that fits lies in [low, high). */
     while (high - low > 1) {

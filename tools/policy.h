@@ -38,7 +38,7 @@ struct policy_range {
 struct policy_counters {
     size_t live_blocks;
     size_t metadata_bytes; /* now: control, and the headers of the live blocks */
-    uint64_t moved_bytes;  /* copied by resizes that found no room in place    */
+    uint64_t moved_bytes;  /* copied by resizes that found no room in place */
     uint64_t moved_blocks;
 };
 
@@ -47,10 +47,9 @@ struct policy {
     const char *model; /* what it is laid out like, in a few words */
     bool endless;      /* whether a pool of POLICY_ENDLESS units can be opened */
 
-    /* What the alignment asked for (4, 8 or 16) becomes. */
-    unsigned (*alignment)(unsigned alignment);
-    size_t (*header_bytes)(unsigned alignment);
-    size_t (*unit_bytes)(unsigned alignment);
+    unsigned alignment;  /* of payloads; 0: the one asked for, 4, 8 or 16 */
+    size_t unit_bytes;   /* 0: the alignment */
+    size_t header_bytes; /* in front of each block */
 
     /* The bytes of a pool of `units`, everything included; grows with `units`. */
     size_t (*pool_bytes)(unsigned alignment, size_t units);
@@ -59,7 +58,8 @@ struct policy {
     size_t (*block_units)(unsigned alignment, size_t bytes);
 
     /* `memory` is where payload bytes really are, pool_bytes() of them; or null: nothing is copied then. */
-    policy_heap *(*open)(const struct policy *policy, unsigned alignment, size_t units, unsigned char *memory);
+    policy_heap *(*open)(const struct policy *policy, unsigned alignment, size_t units,
+                         unsigned char *memory);
     void (*close)(policy_heap *heap);
 
     /* Blocks are named by the offset of their payload in the pool. */
@@ -79,6 +79,16 @@ extern const struct policy policy_buddy;
 
 /* All of them, in the order in which they are shown; ends in NULL. */
 extern const struct policy *const policies[];
+
+static inline unsigned policy_alignment(const struct policy *policy, unsigned alignment)
+{
+    return policy->alignment ? policy->alignment : alignment;
+}
+
+static inline size_t policy_unit_bytes(const struct policy *policy, unsigned alignment)
+{
+    return policy->unit_bytes ? policy->unit_bytes : policy_alignment(policy, alignment);
+}
 
 /* NULL if there is none of that name. */
 const struct policy *policy_find(const char *name);

@@ -23,47 +23,23 @@
 
 #include "xalloc.h"
 
-enum {
-    UNIT_BYTES = 16,
-    MOST_ORDERS = 32,
-    MAP_BITS = 64,
-    HEAD_BYTES = 4,
-    NO_BLOCK_BYTE = 0xff
-};
+enum { UNIT_BYTES = 16, MOST_ORDERS = 32, MAP_BITS = 64, HEAD_BYTES = 4, NO_BLOCK_BYTE = 0xff };
 
 struct policy_heap {
     unsigned alignment;
     unsigned char *memory;
     size_t units;
-    unsigned orders;                /* of the largest block that fits in the pool, plus 1           */
-    uint64_t *free_map[MOST_ORDERS]; /* a bit for each place where a block of that order can begin  */
-    size_t lowest[MOST_ORDERS];     /* no bit is set in the words of the map before this one        */
-    unsigned char *order;           /* of the used block that begins at a unit; NO_BLOCK_BYTE: none */
-    unsigned least_order;           /* of all that were asked for                                   */
+    unsigned orders;                 /* of the largest block that fits in the pool, plus 1 */
+    uint64_t *free_map[MOST_ORDERS]; /* a bit for each place where a block of that order can begin */
+    size_t lowest[MOST_ORDERS];      /* no bit is set in the words of the map before this one */
+    unsigned char *order;            /* of the used block that begins at a unit; NO_BLOCK_BYTE: none */
+    unsigned least_order;            /* of all that were asked for */
     size_t live_blocks;
     uint64_t moved_bytes;
     uint64_t moved_blocks;
 };
 
 /* --- The layout ------------------------------------------------------------------ */
-
-static unsigned buddy_alignment(unsigned alignment)
-{
-    (void)alignment;
-    return UNIT_BYTES;
-}
-
-static size_t buddy_header_bytes(unsigned alignment)
-{
-    (void)alignment;
-    return 0;
-}
-
-static size_t buddy_unit_bytes(unsigned alignment)
-{
-    (void)alignment;
-    return UNIT_BYTES;
-}
 
 /* The least order whose block has that many units. */
 static unsigned order_of(size_t units)
@@ -165,8 +141,8 @@ static size_t buddy_of(size_t block, unsigned order)
 static bool buddy_is_free(const policy_heap *heap, size_t block, unsigned order)
 {
     size_t buddy = buddy_of(block, order);
-    return order + 1 < heap->orders && buddy + ((size_t)1 << order) <= heap->units
-           && free_has(heap, buddy, order);
+    return order + 1 < heap->orders && buddy + ((size_t)1 << order) <= heap->units &&
+           free_has(heap, buddy, order);
 }
 
 /*   [ this ][ buddy ]  ->  [ ---- free ---- ], and so on upwards */
@@ -382,9 +358,9 @@ const struct policy policy_buddy = {
     .name = "buddy",
     .model = "binary buddies with a side table",
     .endless = false,
-    .alignment = buddy_alignment,
-    .header_bytes = buddy_header_bytes,
-    .unit_bytes = buddy_unit_bytes,
+    .alignment = UNIT_BYTES,
+    .unit_bytes = UNIT_BYTES,
+    .header_bytes = 0,
     .pool_bytes = buddy_pool_bytes,
     .block_units = buddy_block_units,
     .open = buddy_open,

@@ -19,22 +19,6 @@
 
 enum { HEADER_BYTES = 4, LEAST_BLOCK_BYTES = 16, CONTROL_BYTES = 8 };
 
-static unsigned fit_alignment(unsigned alignment)
-{
-    return alignment;
-}
-
-static size_t fit_header_bytes(unsigned alignment)
-{
-    (void)alignment;
-    return HEADER_BYTES;
-}
-
-static size_t fit_unit_bytes(unsigned alignment)
-{
-    return alignment;
-}
-
 /* The first header lies right below an aligned address, the closing word behind the last block. */
 static size_t fit_pool_bytes(unsigned alignment, size_t units)
 {
@@ -160,9 +144,7 @@ const struct policy policy_first_fit = {
     .name = "first-fit",
     .model = "dlmalloc's blocks, in address order",
     .endless = true,
-    .alignment = fit_alignment,
-    .header_bytes = fit_header_bytes,
-    .unit_bytes = fit_unit_bytes,
+    .header_bytes = HEADER_BYTES,
     .pool_bytes = fit_pool_bytes,
     .block_units = fit_block_units,
     .open = first_fit_open,
@@ -277,7 +259,8 @@ static void size_remove(policy_heap *heap, void *index, uint32_t block)
     size_join(tree, tree->left[block], tree->right[block], link);
 }
 
-/* Of equals the lowest address; the wilderness, higher than all, only where it is smaller than the best block. */
+/* Of equals the lowest address; the wilderness, higher than all, only where it is smaller than the best
+ * block. */
 static uint32_t size_find(policy_heap *heap, void *index, size_t units, struct heap_rivalry *rivalry)
 {
     const struct size_tree *tree = index;
@@ -316,9 +299,7 @@ const struct policy policy_best_fit = {
     .name = "best-fit",
     .model = "dlmalloc's blocks, lowest of equals",
     .endless = true,
-    .alignment = fit_alignment,
-    .header_bytes = fit_header_bytes,
-    .unit_bytes = fit_unit_bytes,
+    .header_bytes = HEADER_BYTES,
     .pool_bytes = fit_pool_bytes,
     .block_units = fit_block_units,
     .open = best_fit_open,

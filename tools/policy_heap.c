@@ -115,7 +115,8 @@ static void stretch_release(policy_heap *heap, uint32_t block, size_t units)
     index_insert(heap, block);
 }
 
-/* Of the `held` units from `block` on, `units` become its own; a rest too small for a block goes with them. */
+/* Of the `held` units from `block` on, `units` become its own; a rest too small for a block goes with them.
+ */
 static void stretch_take(policy_heap *heap, uint32_t block, size_t held, size_t units)
 {
     size_t rest = held - units;

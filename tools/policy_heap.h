@@ -42,17 +42,17 @@ struct heap_index {
      * The block the policy takes for a request of `units`, the wilderness
      * apart; HEAP_NO_BLOCK if there is none. Says which sizes of wilderness
      * would be taken instead.
-     */
+ */
     uint32_t (*find)(policy_heap *heap, void *index, size_t units, struct heap_rivalry *rivalry);
 };
 
 struct heap_layout {
     size_t unit_bytes;
-    size_t min_units;     /* of a block                                               */
-    size_t arena_offset;  /* of the payload of a block at unit 0, from the pool start */
+    size_t min_units;    /* of a block */
+    size_t arena_offset; /* of the payload of a block at unit 0, from the pool start */
     size_t header_bytes;
-    size_t control_bytes; /* everything in the pool that is not in a block            */
-    bool trims;           /* a block that shrinks gives its end back                  */
+    size_t control_bytes; /* everything in the pool that is not in a block */
+    bool trims;           /* a block that shrinks gives its end back */
     bool slides;          /* a resize with nowhere to go may slide over a free block before it */
 };
 
@@ -63,14 +63,14 @@ struct policy_heap {
     struct heap_layout layout;
     unsigned alignment;
     unsigned char *memory;
-    size_t units;          /* of the pool                                   */
-    size_t end;            /* first unit of the wilderness                  */
-    size_t capacity;       /* units the three arrays have room for          */
-    uint32_t *size;        /* at a block's first unit: its units            */
-    uint32_t *start;       /* at a block's last unit: its first             */
-    bool *is_free;         /* at a block's first unit                       */
-    uint64_t clock;        /* counts the insertions                         */
-    uint64_t wild_clock;   /* when the wilderness was put back last         */
+    size_t units;        /* of the pool */
+    size_t end;          /* first unit of the wilderness */
+    size_t capacity;     /* units the three arrays have room for */
+    uint32_t *size;      /* at a block's first unit: its units */
+    uint32_t *start;     /* at a block's last unit: its first */
+    bool *is_free;       /* at a block's first unit */
+    uint64_t clock;      /* counts the insertions */
+    uint64_t wild_clock; /* when the wilderness was put back last */
     struct policy_range range;
     size_t live_blocks;
     uint64_t moved_bytes;

@@ -155,27 +155,11 @@ static uint32_t lists_find(policy_heap *heap, void *index, size_t units, struct 
 enum {
     TLSF_HEADER_BYTES = 4,
     TLSF_LEAST_BLOCK_BYTES = 16,
-    TLSF_LISTS = 32,          /* second-level lists in a row               */
+    TLSF_LISTS = 32, /* second-level lists in a row               */
     TLSF_LISTS_LOG2 = 5,
-    TLSF_CONTROL_BYTES = 20,  /* the null block, and the map of the rows   */
+    TLSF_CONTROL_BYTES = 20, /* the null block, and the map of the rows   */
     TLSF_ROW_BYTES = 4 + 4 * TLSF_LISTS
 };
-
-static unsigned tlsf_alignment(unsigned alignment)
-{
-    return alignment;
-}
-
-static size_t tlsf_header_bytes(unsigned alignment)
-{
-    (void)alignment;
-    return TLSF_HEADER_BYTES;
-}
-
-static size_t tlsf_unit_bytes(unsigned alignment)
-{
-    return alignment;
-}
 
 /* What is not part of the size that decides the class: the header at alignment 4, else nothing. */
 static size_t tlsf_uncounted(unsigned alignment)
@@ -223,8 +207,7 @@ static size_t tlsf_least_units(const policy_heap *heap, size_t class)
 {
     size_t row = class / TLSF_LISTS;
     size_t list = class % TLSF_LISTS;
-    size_t bytes = row == 0 ? list * heap->alignment
-                            : (TLSF_LISTS + list) * heap->alignment << (row - 1);
+    size_t bytes = row == 0 ? list * heap->alignment : (TLSF_LISTS + list) * heap->alignment << (row - 1);
     return (bytes + tlsf_uncounted(heap->alignment)) / heap->alignment;
 }
 
@@ -286,9 +269,7 @@ const struct policy policy_tlsf = {
     .name = "tlsf",
     .model = "mattconte/tlsf",
     .endless = true,
-    .alignment = tlsf_alignment,
-    .header_bytes = tlsf_header_bytes,
-    .unit_bytes = tlsf_unit_bytes,
+    .header_bytes = TLSF_HEADER_BYTES,
     .pool_bytes = tlsf_pool_bytes,
     .block_units = tlsf_block_units,
     .open = tlsf_open,
@@ -303,24 +284,6 @@ const struct policy policy_tlsf = {
 /* --- Half-fit ---------------------------------------------------------------------- */
 
 enum { HALF_HEADER_BYTES = 16, HALF_LEAST_BLOCK_BYTES = 32, HALF_CONTROL_BYTES = 160 };
-
-static unsigned half_alignment(unsigned alignment)
-{
-    (void)alignment;
-    return HALF_HEADER_BYTES;
-}
-
-static size_t half_header_bytes(unsigned alignment)
-{
-    (void)alignment;
-    return HALF_HEADER_BYTES;
-}
-
-static size_t half_unit_bytes(unsigned alignment)
-{
-    (void)alignment;
-    return HALF_LEAST_BLOCK_BYTES;
-}
 
 static size_t half_pool_bytes(unsigned alignment, size_t units)
 {
@@ -390,9 +353,9 @@ const struct policy policy_half_fit = {
     .name = "half-fit",
     .model = "o1heap",
     .endless = true,
-    .alignment = half_alignment,
-    .header_bytes = half_header_bytes,
-    .unit_bytes = half_unit_bytes,
+    .alignment = HALF_HEADER_BYTES,
+    .unit_bytes = HALF_LEAST_BLOCK_BYTES,
+    .header_bytes = HALF_HEADER_BYTES,
     .pool_bytes = half_pool_bytes,
     .block_units = half_block_units,
     .open = half_open,

@@ -25,12 +25,12 @@ struct replay {
     struct replay_result *result;
     struct arena *arena;
     struct object *objects;
-    int64_t first;        /* of the living */
+    int64_t first; /* of the living */
     int64_t last;
     size_t living;
     int64_t oldest_lock;
     int64_t newest_lock;
-    int64_t turn;         /* the object the rotation locked last; NOBODY: begin with the first */
+    int64_t turn; /* the object the rotation locked last; NOBODY: begin with the first */
     size_t rotated;
     uint64_t payload;
     const struct trace_op *op;

@@ -17,28 +17,28 @@
 #include "trace.h"
 
 struct replay_options {
-    unsigned lock_percent;    /* of the live blocks held locked, in rotation; 0 to 100               */
-    size_t check_every;       /* operations between two checks of the heap by itself; 0: none        */
-    bool contents;            /* payloads are written and verified, moves and metadata are measured  */
-    bool until_refused;       /* stop at the first request that is refused                           */
-    atomic_size_t *operations; /* counts them for somebody who watches; or NULL                      */
+    unsigned lock_percent;     /* of the live blocks held locked, in rotation; 0 to 100 */
+    size_t check_every;        /* operations between two checks of the heap by itself; 0: none */
+    bool contents;             /* payloads are written and verified, moves and metadata are measured */
+    bool until_refused;        /* stop at the first request that is refused */
+    atomic_size_t *operations; /* counts them for somebody who watches; or NULL */
 };
 
 struct replay_result {
-    uint64_t refused;            /* requests                                                       */
-    uint32_t refused_line;       /* of the first; 0: there was none                                */
-    const char *refused_reason;  /* of the first                                                   */
-    uint64_t skipped;            /* operations on objects that do not exist                        */
-    uint64_t damaged;            /* times that an object's contents were not what was written      */
-    uint32_t damaged_line;       /* where the first was found; past the last line: at the end      */
-    uint32_t broken_line;        /* the heap gave a senseless answer there, and the replay stopped */
+    uint64_t refused;           /* requests */
+    uint32_t refused_line;      /* of the first; 0: there was none */
+    const char *refused_reason; /* of the first */
+    uint64_t skipped;           /* operations on objects that do not exist */
+    uint64_t damaged;           /* times that an object's contents were not what was written */
+    uint32_t damaged_line;      /* where the first was found; past the last line: at the end */
+    uint32_t broken_line;       /* the heap gave a senseless answer there, and the replay stopped */
     const char *broken_reason;
-    uint64_t peak_payload;       /* bytes of live objects, at most                                 */
+    uint64_t peak_payload; /* bytes of live objects, at most */
     uint64_t moved_bytes;
     uint64_t moved_blocks;
-    uint64_t longest_pause;      /* most bytes moved in one operation                              */
-    size_t metadata_bytes;       /* when the payload of the trace was at its peak                  */
-    struct policy_range range;   /* the pools in which all this would have been the same           */
+    uint64_t longest_pause;    /* most bytes moved in one operation */
+    size_t metadata_bytes;     /* when the payload of the trace was at its peak */
+    struct policy_range range; /* the pools in which all this would have been the same */
 };
 
 /* Whether every request was served and every byte was right. */

@@ -55,7 +55,8 @@ static bool pool_choose(struct run *run)
     }
     if (!options->pool_bytes && peak > most) {
         complain("%s: too big: %" PRIu64 " bytes are live at once, and the largest %s pool of alignment %u "
-                 "has %s%s", run->trace->path, peak, options->layout, options->alignment, text,
+                 "has %s%s",
+                 run->trace->path, peak, options->layout, options->alignment, text,
                  strcmp(options->layout, "narrow") == 0 ? " (try --layout=wide)" : "");
         return false;
     }
@@ -130,9 +131,8 @@ static void row_print(struct libscols_table *table, const char *name, const stru
 static void troubles_print(const char *name, const struct replay_result *result)
 {
     if (result->refused) {
-        printf("%s: the first failure, in line %" PRIu32 ": %s; %" PRIu64
-               " later operations were skipped.\n", name, result->refused_line, result->refused_reason,
-               result->skipped);
+        printf("%s: the first failure, in line %" PRIu32 ": %s; %" PRIu64 " later operations were skipped.\n",
+               name, result->refused_line, result->refused_reason, result->skipped);
     }
     if (result->damaged) {
         printf("%s: damaged contents were found %" PRIu64 " times, first in line %" PRIu32 ".\n", name,
@@ -146,8 +146,9 @@ static void troubles_print(const char *name, const struct replay_result *result)
 
 static void print_human(const struct run *run)
 {
-    static const char *const headings[] = {"POLICY", "FAILED", "FIRST", "PEAK PAYLOAD", "METADATA",
-                                           "MOVED BYTES", "BLOCKS", "LONGEST PAUSE", NULL};
+    static const char *const headings[] = {"POLICY",       "FAILED",        "FIRST",
+                                           "PEAK PAYLOAD", "METADATA",      "MOVED BYTES",
+                                           "BLOCKS",       "LONGEST PAUSE", NULL};
     const struct options *options = run->options;
     const struct trace_summary *summary = &run->trace->summary;
     struct libscols_table *table = report_table(headings);
@@ -174,12 +175,12 @@ static json_t *json_result(const char *name, const struct replay_result *result)
 {
     return json_pack(
         "{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I}", "policy", name, "failed",
-        (json_int_t)result->refused, "first_failed_line", (json_int_t)result->refused_line,
-        "first_failure", result->refused_reason, "skipped", (json_int_t)result->skipped, "damaged",
+        (json_int_t)result->refused, "first_failed_line", (json_int_t)result->refused_line, "first_failure",
+        result->refused_reason, "skipped", (json_int_t)result->skipped, "damaged",
         (json_int_t)result->damaged, "first_damaged_line", (json_int_t)result->damaged_line, "stopped_line",
         (json_int_t)result->broken_line, "stopped_reason", result->broken_reason, "peak_payload",
-        (json_int_t)result->peak_payload, "metadata_bytes", (json_int_t)result->metadata_bytes,
-        "moved_bytes", (json_int_t)result->moved_bytes, "moved_blocks", (json_int_t)result->moved_blocks,
+        (json_int_t)result->peak_payload, "metadata_bytes", (json_int_t)result->metadata_bytes, "moved_bytes",
+        (json_int_t)result->moved_bytes, "moved_blocks", (json_int_t)result->moved_blocks,
         "longest_pause_bytes", (json_int_t)result->longest_pause);
 }
 

@@ -103,13 +103,14 @@ static void costs_row(struct libscols_table *table, const struct contender *cont
     report_cell(line, 2, costs.slot_bytes ? "%zu + %zu" : "%zu", costs.header_bytes, costs.slot_bytes);
     report_number(line, 3, costs.least_block_bytes);
     report_number(line, 4, costs.control_bytes);
-    report_cell(line, 5, "  %s", contender->policy ? contender->policy->model : "header and handle table; compacts");
+    report_cell(line, 5, "  %s",
+                contender->policy ? contender->policy->model : "header and handle table; compacts");
 }
 
 void report_legend(const struct options *options)
 {
-    static const char *const headings[] = {"POLICY", "ALIGNMENT", "HEADER", "LEAST BLOCK", "CONTROL",
-                                           "  LAID OUT LIKE", NULL};
+    static const char *const headings[] = {"POLICY",  "ALIGNMENT",       "HEADER", "LEAST BLOCK",
+                                           "CONTROL", "  LAID OUT LIKE", NULL};
     struct libscols_table *table = report_table(headings);
 
     printf("libdefrag: %s layout, alignment %u%s. Bytes as on a 32-bit microcontroller:\n\n", options->layout,
@@ -153,17 +154,32 @@ static bool is_of_wide_pointers(const struct trace *trace)
     return bits && strcmp(bits, "64") == 0;
 }
 
-void report_caveats(const struct options *options, const struct trace *traces, size_t count)
+static void wide_pointers_print(const struct trace *traces, size_t count)
 {
-    size_t wide = 0, aligned = 0;
+    static const char title[] = "Recorded where pointers have 64 bits, so that a 32-bit target needs less:";
+    size_t wide = 0;
 
     for (size_t i = 0; i < count; i++) {
+        wide += is_of_wide_pointers(&traces[i]);
+    }
+    if (wide == count && count > 1) {
+        printf("%s all.\n", title);
+        return;
+    }
+    wide = 0;
+    for (size_t i = 0; i < count; i++) {
         if (is_of_wide_pointers(&traces[i])) {
-            name_add("Recorded where pointers have 64 bits, so that a 32-bit target needs less:", wide++,
-                     &traces[i]);
+            name_add(title, wide++, &traces[i]);
         }
     }
     names_end(wide);
+}
+
+void report_caveats(const struct options *options, const struct trace *traces, size_t count)
+{
+    size_t aligned = 0;
+
+    wide_pointers_print(traces, count);
     for (size_t i = 0; i < count; i++) {
         size_t above = requests_above(&traces[i], options->alignment);
         if (above) {
@@ -187,12 +203,12 @@ static json_t *json_contender(const struct contender *contender)
     struct contender_costs costs;
 
     contender_costs_get(contender, 0, &costs);
-    return present(json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "name", contender->name, "alignment",
-                             (int)costs.alignment, "header_bytes", (json_int_t)costs.header_bytes,
-                             "slot_bytes", (json_int_t)costs.slot_bytes, "smallest_block_bytes",
-                             (json_int_t)costs.least_block_bytes, "least_control_bytes",
-                             (json_int_t)costs.control_bytes, "model",
-                             contender->policy ? contender->policy->model : "header and handle table; compacts"));
+    return present(
+        json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "name", contender->name, "alignment",
+                  (int)costs.alignment, "header_bytes", (json_int_t)costs.header_bytes, "slot_bytes",
+                  (json_int_t)costs.slot_bytes, "smallest_block_bytes", (json_int_t)costs.least_block_bytes,
+                  "least_control_bytes", (json_int_t)costs.control_bytes, "model",
+                  contender->policy ? contender->policy->model : "header and handle table; compacts"));
 }
 
 json_t *report_json(const struct options *options, const char *command)
@@ -220,9 +236,8 @@ json_t *report_json_trace(const struct trace *trace)
     static const char *const keys[] = {"program", "version", "package", "input", "recorded", "pointer-bits"};
     json_t *value = present(json_pack(
         "{s:o, s:I, s:I, s:I, s:I}", "path", json_text(trace->path), "operations",
-        (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.objects,
-        "peak_payload", (json_int_t)trace->summary.peak_payload, "peak_objects",
-        (json_int_t)trace->summary.peak_objects));
+        (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.objects, "peak_payload",
+        (json_int_t)trace->summary.peak_payload, "peak_objects", (json_int_t)trace->summary.peak_objects));
     json_t *metadata = present(json_object());
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -92,8 +92,7 @@ static void complain_too_big(const struct options *options, const struct trace *
     number_format(bytes, result->bytes);
     number_format(units, result->units);
     if (contender->policy) {
-        complain("%s: too big: no pool of %s bytes or less does for %s", trace->path, bytes,
-                 contender->name);
+        complain("%s: too big: no pool of %s bytes or less does for %s", trace->path, bytes, contender->name);
     } else {
         complain("%s: too big: the largest pool of the %s layout, %s granules of %zu bytes, is not enough%s",
                  trace->path, options->layout, units, contender_unit_bytes(contender),
@@ -210,7 +209,8 @@ static void print_human(const struct survey *survey)
     report_legend(options);
     if (any_has_reach(survey)) {
         printf("\n\"Every larger one\" is tried up to twice the figure or %u steps, whichever is less,\n"
-               "for buddy and for libdefrag with locks; elsewhere it has no limit.\n", SIZE_REACH_UNITS);
+               "for buddy and for libdefrag with locks; elsewhere it has no limit.\n",
+               SIZE_REACH_UNITS);
     }
 }
 

@@ -14,8 +14,8 @@ struct jobs {
 
     /* The line, on stderr, rewritten in place from the first second on. */
     bool shows_progress;
-    const char *verb;            /* "searching" */
-    atomic_size_t *operations;   /* done up to now, by all jobs */
+    const char *verb;          /* "searching" */
+    atomic_size_t *operations; /* done up to now, by all jobs */
 };
 
 /* Runs jobs 0 to count - 1, beginning with the first; returns when all are done. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# `defrag-bench replay` and `size`: options, messages, exit statuses, JSON, output that cannot be written.
+# `defrag-bench replay` and `size`: options, messages, exit statuses, output that cannot be written.
 . "${top_srcdir:?}/tests/package.sh"
 bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
 
@@ -91,24 +91,6 @@ gives 0 replay --version
 control=$("$bench" size --json empty --policy=libdefrag | sed -n 's/.*"least_control_bytes": \([0-9]*\).*/\1/p')
 gives 0 size --json --policy=libdefrag small
 prints "\"bytes\": $((control + (13 + 57 + 20) * 8 + 8)),"
-
-# --- JSON ---------------------------------------------------------------------------
-
-if command -v python3 >/dev/null; then
-    for arguments in 'size --json small empty' 'replay --json small' 'replay --json --pool=600 small' 'size --json empty'; do
-        timeout 100 "$bench" $arguments >output || [ $? = 1 ] || fail "defrag-bench $arguments"
-        python3 -c '
-import json, sys
-value = json.load(open("output"))
-assert value["layout"] == "narrow" and value["alignment"] == 8
-assert [p["name"] for p in value["policies"]] == ["libdefrag", "first-fit", "best-fit", "tlsf", "half-fit", "buddy"]
-for trace in value.get("traces", [value.get("trace")]):
-    results = trace.get("results", value.get("results"))
-    assert len(results) == 6
-    assert all(type(r.get("bytes", r.get("failed"))) is int for r in results)
-' || fail "defrag-bench $arguments: not the JSON that was expected"
-    done
-fi
 
 # --- Bad input ------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ static const struct argp top_argp = {
     "How much RAM does a program's allocation pattern need, and what will compaction cost it?\v"
     "Commands:\n"
     "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
-    "  replay TRACE                   replay a trace through libdefrag and other allocators\n"
+    "  replay TRACE                   replay a trace through several allocators\n"
     "  size TRACE...                  find the smallest pool for each of them\n\n"
     "Each has its own --help. See defrag-bench(1).",
     NULL,

@@ -33,6 +33,7 @@ struct inside {
     size_t granules_max;  /* of a pool */
     uint32_t slots_max;   /* slot numbers of the layout */
     uint32_t host_bytes;  /* in front of the image */
+    bool debug;           /* configured with --enable-debug */
 
     uint32_t (*slot_of)(defrag_handle handle);
     unsigned (*generation_of)(defrag_handle handle);

@@ -251,6 +251,7 @@ const struct inside DEFRAG_NAME(inside) = {
     .granules_max = DF_HALF_MAX,
     .slots_max = TABLE_SLOTS_MAX,
     .host_bytes = DF_HOST_BYTES,
+    .debug = DEFRAG_DEBUG,
     .slot_of = slot_of,
     .generation_of = generation_of,
     .handle_of = handle_of,

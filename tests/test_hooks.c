@@ -268,6 +268,30 @@ static void every_call_from_on_move_is_refused(const struct defrag_build *b)
     }
 }
 
+/* From a visitor the same, where the library was configured to look for it. */
+static defrag_status visit_and_intrude(void *context, const defrag_block *block)
+{
+    intrude(context, block->handle);
+    return DEFRAG_OK;
+}
+
+static void every_call_from_a_visitor_is_refused(const struct defrag_build *b)
+{
+    struct support_buffer buffer;
+    if (!inside_of(b->name)->debug)
+        return;
+    for (int plain = 0; plain < 2; plain++) {
+        memset(&hooks, 0, sizeof hooks);
+        hooks.b = b;
+        hooks.pool = support_pool_of(b, &buffer, 200, plain ? NULL : &config);
+        make_gaps(b, hooks.pool);
+        EXPECT_STATUS(b->walk(hooks.pool, visit_and_intrude, &hooks), DEFRAG_OK);
+        EXPECT_STATUS(b->check(hooks.pool), DEFRAG_OK);
+        EXPECT(hooks.depth == 0, "the critical section is held");
+        support_buffer_free(&buffer);
+    }
+}
+
 /* --- Others at work while defrag_compact() is outside the critical section ------------------- */
 
 #define OTHERS 40
@@ -416,6 +440,7 @@ int main(void)
         {"enter and leave are balanced in every function", balanced_in_every_function},
         {"compact leaves the section between blocks", compact_leaves_between_blocks},
         {"every call from on_move is refused", every_call_from_on_move_is_refused},
+        {"every call from a visitor is refused in a debug build", every_call_from_a_visitor_is_refused},
         {"others work while compaction is outside the section", others_work_during_compaction},
         {"another pool may be used from on_move", other_pools_are_independent},
     };

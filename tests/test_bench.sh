@@ -64,6 +64,9 @@ for text in libdefrag first-fit best-fit tlsf half-fit buddy 'narrow layout, ali
 done
 gives 0 size small empty
 prints 'mean ratio'
+prints 'PER BYTE'
+gives 0 size --policy=tlsf small
+! grep -q 'PER BYTE' output || fail "tells what a policy moves that never does"
 gives 0 replay small
 quiet
 prints '^libdefrag  *0 '

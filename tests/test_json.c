@@ -89,6 +89,10 @@ static void test_size(void **state)
     (void)state;
     expect_head(value, "size", 6);
     expect_trace(trace);
+    assert_int_equal(integer(trace, "allocated_bytes"), 1400);
+    json_t *costs = json_object_get(json_array_get(json_object_get(trace, "results"), 0), "costs");
+    assert_int_equal(json_array_size(costs), 2);
+    assert_int_equal(integer(json_array_get(costs, 0), "moved_bytes"), 300);
     for (size_t i = 0; i < 6; i++) {
         json_t *result = json_array_get(json_object_get(trace, "results"), i);
         assert_string_equal(text(result, "policy"), names[i]);

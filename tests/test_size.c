@@ -295,6 +295,35 @@ static void test_a_broken_library_is_said(void **state)
     trace_drop(&trace);
 }
 
+/* Three of 50 granules; when the outer ones are gone, 100 are asked for, and the middle one moves. */
+static void test_the_cost_of_the_smallest_pool(void **state)
+{
+    struct contender contender = contender_of(CONTENDER_DEFRAG, "narrow", 8);
+    struct contender_costs costs;
+    struct size_options options = {0};
+    struct size_result result;
+    struct trace trace = {0};
+
+    (void)state;
+    trace_add(&trace, TRACE_ALLOC, 0, 396);
+    trace_add(&trace, TRACE_ALLOC, 1, 396);
+    trace_add(&trace, TRACE_ALLOC, 2, 396);
+    trace_add(&trace, TRACE_FREE, 0, 0);
+    trace_add(&trace, TRACE_FREE, 2, 0);
+    trace_add(&trace, TRACE_RESIZE, 1, 100);
+    trace_add(&trace, TRACE_RESIZE, 1, 396);
+    trace_add(&trace, TRACE_ALLOC, 3, 796);
+    contender_costs_get(&contender, 0, &costs);
+    size_find(&trace, &contender, &options, &result);
+    assert_int_equal(result.bytes, costs.control_bytes + 150 * 8 + 8);
+    assert_int_equal(result.costs[SIZE_COST_SMALLEST].pool_bytes, result.bytes);
+    assert_int_equal(result.costs[SIZE_COST_SMALLEST].moved_bytes, 396);
+    assert_int_equal(result.costs[SIZE_COST_SMALLEST].longest_pause, 396);
+    assert_int_equal(result.costs[SIZE_COST_TENTH_MORE].pool_bytes, (result.units + result.units / 10) * 8);
+    assert_int_equal(size_allocated(&trace), 3 * 396 + 296 + 796);
+    trace_drop(&trace);
+}
+
 /* Where the bounds come from: a block's units, and the control block's, as the library has them. */
 static void test_costs_are_the_librarys(void **state)
 {
@@ -328,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_empty_trace_needs_next_to_nothing),
         cmocka_unit_test(test_too_big_is_said),
         cmocka_unit_test(test_a_broken_library_is_said),
+        cmocka_unit_test(test_the_cost_of_the_smallest_pool),
         cmocka_unit_test(test_costs_are_the_librarys),
     };
     return cmocka_run_group_tests_name("size", tests, NULL, NULL);

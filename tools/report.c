@@ -28,13 +28,8 @@ struct libscols_table *report_table(const char *const *headings)
     required(table);
     for (size_t i = 0; headings[i]; i++) {
         struct libscols_column *column =
-            scols_table_new_column(table, headings[i], 0, i ? SCOLS_FL_RIGHT | SCOLS_FL_WRAP : 0);
+            scols_table_new_column(table, headings[i], 0, i ? SCOLS_FL_RIGHT : 0);
         required(column);
-        if (i) {
-            /* A newline in a cell begins another line of it. */
-            scols_column_set_wrapfunc(column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
-            scols_column_set_safechars(column, "\n");
-        }
     }
     /* The width of the contents is the width of the table, terminal or not. */
     scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);

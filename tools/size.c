@@ -224,6 +224,54 @@ bool size_is_too_big(const struct trace *trace, const struct contender *contende
     return size_bounds_get(trace, contender).least > contender_most_units(contender);
 }
 
+/* --- What compaction costs ------------------------------------------------------------------ */
+
+uint64_t size_allocated(const struct trace *trace)
+{
+    uint64_t *sizes = xcalloc(trace->summary.objects, sizeof *sizes);
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct trace_op *op = &trace->ops[i];
+        if (op->kind == TRACE_ALLOC || op->kind == TRACE_RESIZE) {
+            sum += op->size > sizes[op->object] ? op->size - sizes[op->object] : 0;
+            sizes[op->object] = op->size;
+        }
+    }
+    free(sizes);
+    return sum;
+}
+
+/* One replay more, this time with contents, which are verified. */
+static void cost_measure(struct search *search, size_t units, struct size_cost *cost)
+{
+    struct replay_options options = search->options;
+    struct replay_result replay;
+
+    options.contents = true;
+    replay_run(search->trace, search->contender, units, &options, &replay);
+    cost->pool_bytes = contender_pool_bytes(search->contender, units);
+    cost->moved_bytes = replay.moved_bytes;
+    cost->longest_pause = replay.longest_pause;
+    if (replay.damaged) {
+        search->result->outcome = SIZE_BROKEN;
+        search->result->broken_line = replay.damaged_line;
+        search->result->broken_reason = "with damaged contents";
+    }
+}
+
+static void costs_measure(struct search *search)
+{
+    size_t most = contender_most_units(search->contender);
+    size_t units = search->result->units;
+    size_t more = units + units / 10 < most ? units + units / 10 : most;
+
+    if (search->result->outcome == SIZE_FOUND) {
+        cost_measure(search, units, &search->result->costs[SIZE_COST_SMALLEST]);
+        cost_measure(search, more, &search->result->costs[SIZE_COST_TENTH_MORE]);
+    }
+}
+
 /* --- Which of them ------------------------------------------------------------------------- */
 
 static bool trace_has_locks(const struct trace *trace)
@@ -262,4 +310,5 @@ void size_find(const struct trace *trace, const struct contender *contender,
     } else {
         search_from_promise(&search);
     }
+    costs_measure(&search);
 }

@@ -37,12 +37,23 @@ enum size_outcome {
     SIZE_BROKEN   /* the heap gave a senseless answer, or refused what it promises     */
 };
 
+/* What libdefrag moves in a pool of that size; see struct replay_result. */
+struct size_cost {
+    size_t pool_bytes;
+    uint64_t moved_bytes;
+    uint64_t longest_pause;
+};
+
+/* The pools in which that is measured: the smallest, and one a tenth larger. */
+enum { SIZE_COST_SMALLEST, SIZE_COST_TENTH_MORE, SIZE_COSTS };
+
 struct size_result {
     enum size_outcome outcome;
     size_t units;
     size_t bytes;
     size_t reach_bytes; /* the largest pool that was tried; 0: every larger one succeeds */
     size_t replays;
+    struct size_cost costs[SIZE_COSTS]; /* of libdefrag, if there is a size */
     uint32_t broken_line;
     const char *broken_reason;
 };
@@ -52,6 +63,9 @@ bool size_is_too_big(const struct trace *trace, const struct contender *contende
 
 void size_find(const struct trace *trace, const struct contender *contender,
                const struct size_options *options, struct size_result *result);
+
+/* The bytes that a trace asks for in all: by allocations, and by resizes that grow a block. */
+uint64_t size_allocated(const struct trace *trace);
 
 /*
  * For libdefrag with nothing locked, from the trace alone: the units that any

@@ -28,10 +28,14 @@ static const struct size_result *result_of(const struct survey *survey, size_t t
 }
 
 /* Of nothing there is no ratio; it counts as 0. */
+static double part_of(uint64_t part, uint64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
 static double ratio_of(const struct survey *survey, size_t trace, size_t contender)
 {
-    uint64_t peak = survey->traces[trace].summary.peak_payload;
-    return peak ? (double)result_of(survey, trace, contender)->bytes / (double)peak : 0;
+    return part_of(result_of(survey, trace, contender)->bytes, survey->traces[trace].summary.peak_payload);
 }
 
 /* --- Searching ---------------------------------------------------------------------- */
@@ -145,20 +149,21 @@ static struct libscols_table *survey_table(const struct options *options)
     return report_table(headings);
 }
 
-static void row_print(struct libscols_table *table, const struct survey *survey, size_t trace)
+/* Two rows: the bytes, and below them the ratios. */
+static void rows_print(struct libscols_table *table, const struct survey *survey, size_t trace)
 {
     const struct trace_summary *summary = &survey->traces[trace].summary;
-    struct libscols_line *line = report_row(table);
-    char bytes[NUMBER_ROOM];
-
+    struct libscols_line *bytes = report_row(table);
+    struct libscols_line *ratios = report_row(table);
     char *name = report_name(&survey->traces[trace]);
-    report_cell(line, 0, "%s", name);
+
+    report_cell(bytes, 0, "%s", name);
     free(name);
-    report_number(line, 1, summary->operations);
-    report_number(line, 2, summary->peak_payload);
+    report_number(bytes, 1, summary->operations);
+    report_number(bytes, 2, summary->peak_payload);
     for (size_t i = 0; i < survey->options->contender_count; i++) {
-        int width = (int)strlen(number_format(bytes, result_of(survey, trace, i)->bytes));
-        report_cell(line, 3 + i, "%s\n%*.3f", bytes, width, ratio_of(survey, trace, i));
+        report_number(bytes, 3 + i, result_of(survey, trace, i)->bytes);
+        report_cell(ratios, 3 + i, "%.3f", ratio_of(survey, trace, i));
     }
 }
 
@@ -180,6 +185,50 @@ static void mean_print(struct libscols_table *table, const struct survey *survey
     }
 }
 
+/* The contender whose blocks move; SIZE_MAX if it was not asked for. */
+static size_t moving_contender(const struct options *options)
+{
+    size_t i = 0;
+    while (i < options->contender_count && options->contenders[i].policy) {
+        i++;
+    }
+    return i < options->contender_count ? i : SIZE_MAX;
+}
+
+/* Two rows: the smallest pool, and the one that is a tenth larger. */
+static void cost_rows_print(struct libscols_table *table, const struct trace *trace,
+                            const struct size_cost costs[SIZE_COSTS])
+{
+    uint64_t allocated = size_allocated(trace);
+    char *name = report_name(trace);
+
+    for (size_t i = 0; i < SIZE_COSTS; i++) {
+        struct libscols_line *line = report_row(table);
+        if (i == 0) {
+            report_cell(line, 0, "%s", name);
+            report_number(line, 1, allocated);
+        }
+        report_number(line, 2, costs[i].pool_bytes);
+        report_number(line, 3, costs[i].moved_bytes);
+        report_cell(line, 4, "%.4f", part_of(costs[i].moved_bytes, allocated));
+        report_number(line, 5, costs[i].longest_pause);
+    }
+    free(name);
+}
+
+static void costs_print(const struct survey *survey, size_t contender)
+{
+    static const char *const headings[] = {"TRACE",    "ALLOCATED",     "POOL", "MOVED",
+                                           "PER BYTE", "LONGEST PAUSE", NULL};
+    struct libscols_table *table = report_table(headings);
+
+    printf("\nWhat libdefrag moves in that pool, and in one a tenth larger, in bytes:\n\n");
+    for (size_t i = 0; i < survey->options->trace_count; i++) {
+        cost_rows_print(table, &survey->traces[i], result_of(survey, i, contender)->costs);
+    }
+    report_print(table);
+}
+
 static bool any_has_reach(const struct survey *survey)
 {
     for (size_t i = 0; i < survey->options->trace_count * survey->options->contender_count; i++) {
@@ -198,12 +247,15 @@ static void print_human(const struct survey *survey)
     printf("Smallest pool, in bytes and as a ratio to the peak payload, from which every\n"
            "larger one runs the whole trace without a failure:\n\n");
     for (size_t i = 0; i < options->trace_count; i++) {
-        row_print(table, survey, i);
+        rows_print(table, survey, i);
     }
     if (options->trace_count > 1) {
         mean_print(table, survey);
     }
     report_print(table);
+    if (moving_contender(options) != SIZE_MAX) {
+        costs_print(survey, moving_contender(options));
+    }
     putchar('\n');
     report_caveats(options, survey->traces, options->trace_count);
     report_legend(options);
@@ -214,14 +266,33 @@ static void print_human(const struct survey *survey)
     }
 }
 
+static json_t *json_costs(const struct size_cost costs[SIZE_COSTS])
+{
+    json_t *value = json_array();
+
+    for (size_t i = 0; i < SIZE_COSTS; i++) {
+        json_array_append_new(value,
+                              json_pack("{s:I, s:I, s:I}", "pool_bytes", (json_int_t)costs[i].pool_bytes,
+                                        "moved_bytes", (json_int_t)costs[i].moved_bytes,
+                                        "longest_pause_bytes", (json_int_t)costs[i].longest_pause));
+    }
+    return value;
+}
+
 static json_t *json_result(const struct survey *survey, size_t trace, size_t contender)
 {
+    const struct contender *who = &survey->options->contenders[contender];
     const struct size_result *result = result_of(survey, trace, contender);
     json_t *reach = result->reach_bytes ? json_integer((json_int_t)result->reach_bytes) : json_null();
 
-    return json_pack("{s:s, s:I, s:f, s:o, s:I}", "policy", survey->options->contenders[contender].name,
-                     "bytes", (json_int_t)result->bytes, "ratio", ratio_of(survey, trace, contender),
-                     "tried_up_to_bytes", reach, "replays", (json_int_t)result->replays);
+    json_t *value = json_pack("{s:s, s:I, s:f, s:o, s:I}", "policy", who->name, "bytes",
+                              (json_int_t)result->bytes, "ratio", ratio_of(survey, trace, contender),
+                              "tried_up_to_bytes", reach, "replays", (json_int_t)result->replays);
+
+    if (!who->policy) {
+        json_object_set_new(value, "costs", json_costs(result->costs));
+    }
+    return value;
 }
 
 static void print_json(const struct survey *survey)
@@ -235,6 +306,8 @@ static void print_json(const struct survey *survey)
         for (size_t j = 0; j < survey->options->contender_count; j++) {
             json_array_append_new(results, json_result(survey, i, j));
         }
+        json_object_set_new(trace, "allocated_bytes",
+                            json_integer((json_int_t)size_allocated(&survey->traces[i])));
         json_object_set_new(trace, "results", results);
         json_array_append_new(traces, trace);
     }

@@ -58,10 +58,10 @@ DF_INLINE size_t block_payload_bytes(df_granules granules)
     return block_bytes(granules) - DF_WORD;
 }
 
-/* Whether the header of a block at `o` lies inside the pool, below the top. */
+/* Whether a block can begin at `o`. */
 DF_INLINE bool block_is_inside(const defrag_pool *pool, df_granules o)
 {
-    return o - 1 < pool->top;
+    return o - DF_FIRST < (df_granules)pool->top - DF_FIRST;
 }
 
 /* --- Headers ------------------------------------------------------------------ */

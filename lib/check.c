@@ -43,6 +43,9 @@ static bool check_unused(const defrag_pool *pool)
     for (size_t i = 0; i < sizeof pool->unused_front; i++)
         bits |= pool->unused_front[i];
 #endif
+    /* And those between the control block and the header of the first block. */
+    for (size_t i = sizeof *pool; i < block_bytes(DF_FIRST) - DF_WORD; i++)
+        bits |= ((const uint8_t *)pool)[i];
     return bits == 0;
 }
 
@@ -54,16 +57,6 @@ static bool check_marks(const defrag_pool *pool)
 
 /* --- Blocks -------------------------------------------------------------------------------- */
 
-/* Whether the used block at `o` and an entry point at each other. */
-static bool is_owned(const defrag_pool *pool, df_granules o, df_word header)
-{
-    uint32_t slot = header_owner(header);
-    if (slot == 0 || slot > table_slots(pool))
-        return false;
-    df_word entry = table_entry(pool, slot);
-    return !entry_is_empty(entry) && entry_offset(entry) == o;
-}
-
 /* Below the cursor there is no gap but below blocks that compaction has passed by. */
 static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 {
@@ -73,8 +66,15 @@ static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)
 {
     return header_size(header) >= BLOCK_MIN && header_size(header) <= pool->top - o
-           && !(header & BLOCK_PREV_FREE) == !prev_free && is_owned(pool, o, header)
+           && !(header & BLOCK_PREV_FREE) == !prev_free && heap_is_owned(pool, o, header)
            && (!prev_free || is_compacted(pool, o, header));
+}
+
+/* The half of the footer that is not the size, where the footer is a word of its own. */
+static bool is_footer_clean(const defrag_pool *pool, df_granules o, df_granules size)
+{
+    return block_bytes(size) <= 2 * DF_WORD
+           || (word_load(pool, block_bytes(o + size) - 2 * DF_WORD) & DF_HALF_MAX) == 0;
 }
 
 /* A free block ends below the top, with its footer, and is not next to another one. */
@@ -82,7 +82,7 @@ static bool check_free(const defrag_pool *pool, df_granules o, df_word header, b
 {
     df_granules size = block_free_size(pool, o, header);
     return !prev_free && size > 0 && (header_is_bare(header) || size >= BLOCK_MIN) && size < pool->top - o
-           && block_size_before(pool, o + size) == size;
+           && block_size_before(pool, o + size) == size && is_footer_clean(pool, o, size);
 }
 
 static bool check_blocks(const defrag_pool *pool, struct census *census)
@@ -162,8 +162,17 @@ static bool is_free_block(const defrag_pool *pool, df_granules o)
     if (size < BLOCK_MIN || size >= pool->top - o)
         return false;
     df_word above = block_header(pool, o + size);
-    return header_is_used(above) && (above & BLOCK_PREV_FREE) && is_owned(pool, o + size, above)
+    return header_is_used(above) && (above & BLOCK_PREV_FREE) && heap_is_owned(pool, o + size, above)
            && block_size_before(pool, o + size) == size;
+}
+
+/* The words of a bin besides the sentinel's two. */
+static bool is_bin_clean(const defrag_pool *pool, unsigned bin)
+{
+    df_word bits = 0;
+    for (size_t i = 2; i < DF_BIN_WORDS; i++)
+        bits |= pool->bins[bin - DF_BIN_FIRST][i];
+    return bits == 0;
 }
 
 /* The ring of a bin, which may hold up to `*left` blocks; they are subtracted. */
@@ -171,7 +180,7 @@ static bool check_ring(const defrag_pool *pool, unsigned bin, uint32_t *left)
 {
     df_granules sentinel = bins_sentinel(bin);
     df_granules previous = sentinel;
-    if (links_size(block_links(pool, sentinel)) != 0)
+    if (links_size(block_links(pool, sentinel)) != 0 || !is_bin_clean(pool, bin))
         return false;
     for (df_granules o = bins_head(pool, bin); o != sentinel; o = links_next(block_links(pool, o))) {
         if (*left == 0 || !is_free_block(pool, o) || block_header(pool, o) != previous

@@ -119,10 +119,10 @@ static bool window_offers(const defrag_pool *pool, struct window *window, df_gra
     return true;
 }
 
-/* Takes the used block with this header into the window, or begins anew behind it if it is locked. */
-static void window_add_used(const defrag_pool *pool, struct window *window, df_word header)
+/* Takes the used block at `o` into the window, or begins anew behind it if it stays. */
+static void window_add_used(const defrag_pool *pool, struct window *window, df_granules o, df_word header)
 {
-    if (compact_is_locked(pool, header))
+    if (compact_stays(pool, o, header))
         window->gaps = 0;
     else
         window->live += header_size(header);
@@ -130,9 +130,10 @@ static void window_add_used(const defrag_pool *pool, struct window *window, df_w
 
 /*
  * The cheapest run for `need` granules among the blocks below `stop`, where a
- * last gap of `last` granules begins. A run that has that one ends at `stop`.
+ * last gap of `stop_size` granules begins. A run that has that one ends at `stop`.
  */
-static struct df_run cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop, df_granules last)
+static struct df_run cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop,
+                                  df_granules stop_size)
 {
     struct df_run best = {0, 0, 0, false};
     struct window window = {0, 0, 0};
@@ -140,12 +141,12 @@ static struct df_run cheapest_run(const defrag_pool *pool, df_granules need, df_
         df_word header = block_header(pool, o);
         df_granules size = block_size(pool, o, header);
         if (header_is_used(header))
-            window_add_used(pool, &window, header);
+            window_add_used(pool, &window, o, header);
         else
             (void)window_offers(pool, &window, o, size, need, &best);
         o += size;
     }
-    if (last > 0 && window_offers(pool, &window, stop, last, need, &best))
+    if (stop_size > 0 && window_offers(pool, &window, stop, stop_size, need, &best))
         best.end = stop;
     return best;
 }
@@ -158,7 +159,7 @@ static df_granules last_gap(const defrag_pool *pool)
         df_word header = block_header(pool, o);
         if (!header_is_used(header))
             gap = o;
-        else if (compact_is_locked(pool, header))
+        else if (compact_stays(pool, o, header))
             gap = 0;
         o += block_size(pool, o, header);
     }
@@ -197,6 +198,7 @@ defrag_status df_make_room(defrag_pool *pool, df_granules size, df_granules grow
 
 df_granules df_largest_sum(const defrag_pool *pool, df_granules spare, df_granules grow)
 {
+    bool manual = heap_is_manual(pool);
     df_granules largest = 0;
     df_granules sum = 0;
     for (df_granules o = DF_FIRST; o < pool->top;) {
@@ -204,7 +206,7 @@ df_granules df_largest_sum(const defrag_pool *pool, df_granules spare, df_granul
         df_granules size = block_size(pool, o, header);
         if (!header_is_used(header)) {
             sum += size;
-        } else if (compact_is_locked(pool, header)) {
+        } else if (manual || compact_stays(pool, o, header)) {
             largest = sum > largest ? sum : largest;
             sum = 0;
         }
@@ -226,7 +228,7 @@ static struct window window_below(const defrag_pool *pool, df_granules o)
         df_word header = block_header(pool, at);
         df_granules size = block_size(pool, at, header);
         if (header_is_used(header))
-            window_add_used(pool, &window, header);
+            window_add_used(pool, &window, at, header);
         else
             window_add_gap(&window, at, size);
         at += size;
@@ -256,7 +258,7 @@ static struct df_run cheapest_run_around(const defrag_pool *pool, df_granules o,
             return best;
 
         df_word header = block_header(pool, end);
-        while (header_is_used(header) && !compact_is_locked(pool, header)) {
+        while (header_is_used(header) && !compact_stays(pool, end, header)) {
             window.live += header_size(header);
             end += header_size(header);
             header = block_header(pool, end);
@@ -380,7 +382,7 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     *bytes = 0;
     for (;;) {
         df_word header = block_header(pool, end);
-        if (!header_is_used(header) || compact_is_locked(pool, header)
+        if (!header_is_used(header) || compact_stays(pool, end, header)
             || block_bytes(header_size(header)) > allowance - *bytes)
             return end;
         *bytes += block_bytes(header_size(header));
@@ -391,10 +393,12 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     }
 }
 
-/* Marks the locked block of a slot: when it is unlocked, the gap below it is of interest again. */
-static void pass_by(defrag_pool *pool, uint32_t slot)
+/* Marks the block at `o`, which is locked: when it is unlocked, the gap below it is of interest again. */
+static void pass_by(defrag_pool *pool, df_granules o, df_word header)
 {
-    table_set_entry(pool, slot, table_entry(pool, slot) | TABLE_MARK);
+    uint32_t slot = header_owner(header);
+    if (heap_is_owned(pool, o, header))
+        table_set_entry(pool, slot, table_entry(pool, slot) | TABLE_MARK);
 }
 
 /*
@@ -417,8 +421,8 @@ static bool advance(defrag_pool *pool, size_t budget, size_t *moved)
         }
         df_granules above = o + block_free_size(pool, o, header);
         df_word header_above = block_header(pool, above);
-        if (compact_is_locked(pool, header_above)) {
-            pass_by(pool, header_owner(header_above));
+        if (compact_stays(pool, above, header_above)) {
+            pass_by(pool, above, header_above);
             pool->cursor = (df_half)(above + header_size(header_above));
             spent += VISIT_BYTES;
             continue;

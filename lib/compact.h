@@ -16,10 +16,10 @@ struct df_run {
     bool found;
 };
 
-/* Whether the used block with this header is pinned. */
-DF_INLINE bool compact_is_locked(const defrag_pool *pool, df_word header)
+/* Whether the used block at `o` stays: it is locked; or it is damaged, and nothing may rely on it. */
+DF_INLINE bool compact_stays(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return entry_lock(table_entry(pool, header_owner(header))) != 0;
+    return !heap_is_owned(pool, o, header) || entry_lock(table_entry(pool, header_owner(header))) != 0;
 }
 
 /*
@@ -44,9 +44,9 @@ defrag_status df_make_room(defrag_pool *pool, df_granules size, df_granules grow
 bool df_gather(defrag_pool *pool, df_granules o, df_granules want);
 
 /*
- * The largest sum of gaps between two locked blocks after `grow` granules were
- * taken from the last one of them and `spare` added to it; 0 if it has none to
- * take.
+ * The largest sum of gaps between two blocks that stay (with DEFRAG_MANUAL all of
+ * them do), after `spare` granules were added to the last sum and `grow` taken
+ * from it; 0 if it has none to take.
  */
 df_granules df_largest_sum(const defrag_pool *pool, df_granules spare, df_granules grow);
 

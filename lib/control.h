@@ -42,7 +42,7 @@
 
 /* What `busy` says. */
 #define DF_BUSY_MOVING   1u /* blocks are on their way: the image is not consistent */
-#define DF_BUSY_CALLBACK 2u /* on_move or a visitor runs                             */
+#define DF_BUSY_CALLBACK 2u /* in a debug build: on_move or a visitor runs           */
 
 struct DF_MAY_ALIAS defrag_pool {
     uint8_t host[DF_HOST_BYTES]; /* holds the address of the configuration, or null */
@@ -103,7 +103,7 @@ struct DF_MAY_ALIAS defrag_pool {
 /* Payloads may one day be aligned to g * 2^7; an image keeps its address modulo this. */
 #define DF_LARGEST_ALIGNMENT (DF_GRANULE << 7)
 
-/* The first block: its header begins where the control block ends. */
+/* The first block: its header is the first word behind the control block that can be one. */
 #define DF_FIRST ((df_granules)((sizeof(struct defrag_pool) + DF_WORD + DF_GRANULE - 1) / DF_GRANULE))
 
 DF_STATIC_ASSERT(offsetof(struct defrag_pool, bins) == DF_BINS_AT, "a bin stands where its number says");

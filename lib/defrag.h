@@ -41,9 +41,15 @@
  *     any context that they exclude may call any function on it at any time.
  *     Different pools are independent.
  *   - No function may be called on a pool from that pool's own `on_move` or
- *     from a visitor of defrag_walk(). From `on_move` such a call answers
- *     DEFRAG_BAD_ARGUMENT; from a visitor it does so in a library that was
- *     configured with --enable-debug, and is undefined in any other.
+ *     from a visitor of defrag_walk(). A library that was configured with
+ *     --enable-debug answers DEFRAG_BAD_ARGUMENT there (while a callback runs,
+ *     to any context); in any other it is undefined.
+ *   - Each call holds the critical section from its first look at the pool to its
+ *     last, and only once, unless its text says otherwise; so its cost is also
+ *     how long others wait.
+ *   - The functions rely on a pool that defrag_check() finds in order. What is
+ *     promised about a damaged one is said at DEFRAG_CORRUPT, defrag_check(),
+ *     defrag_walk() and defrag_attach(); nothing is promised for the rest.
  *   - Costs: B is the number of blocks, used and free, in the pool; S the
  *     number of slots of the handle table. No function uses recursion, or
  *     stack that grows with either.
@@ -165,9 +171,11 @@ typedef struct defrag_pool defrag_pool;
  * block and ends with defrag_free(); afterwards every call answers
  * DEFRAG_STALE. That is certain for the next 255 uses of the slot as long as
  * the slot stays in the table. Slots at the end of the table are given back
- * when they are empty; a slot taken anew then starts at a generation that is
- * certain to be new until 128 later generations have been given back, and
- * probably new after that.
+ * when they are empty; a slot taken anew starts at the furthest generation of
+ * all. That is certain to be new to it as long as no slot of the pool has been
+ * used 128 times more often than another, and probably new otherwise. Handles do
+ * not tell pools apart: one of another pool is stale unless slot and generation
+ * happen to match.
  */
 typedef struct DEFRAG_CAPABILITY("block") {
     uint32_t bits;
@@ -188,12 +196,13 @@ typedef enum defrag_status {
     DEFRAG_NO_HANDLES = -4,   /* every slot number of the layout is in use                     */
     DEFRAG_BAD_SIZE = -5,     /* more than this pool holds when it is empty; an overflow       */
     DEFRAG_BAD_ARGUMENT = -6, /* a null pointer, an unknown flag, a call from a callback       */
-    DEFRAG_STALE = -7,        /* the handle is null, freed, foreign or forged                  */
+    DEFRAG_STALE = -7,        /* the handle is null, or names no block of the pool             */
     DEFRAG_LOCKED = -8,       /* the lock that is held forbids this                            */
     DEFRAG_NOT_LOCKED = -9,   /* an unlock too many                                            */
     DEFRAG_LOCK_LIMIT = -10,  /* 14 shared locks are held already                              */
     DEFRAG_OUT_OF_RANGE = -11,/* offset and length reach past the end of the block             */
-    DEFRAG_CORRUPT = -12      /* header and table disagree: the pool was overwritten           */
+    DEFRAG_CORRUPT = -12      /* header and entry disagree: the pool was overwritten; nothing
+                                 was written                                                   */
 } defrag_status;
 
 /* Clang's analysis follows `defrag_try_lock(...) == 0`, but not a comparison with an enumerator. */
@@ -252,8 +261,8 @@ typedef struct defrag_statistics {
     size_t locked_blocks;        /* of them, pinned                                             */
     size_t free_bytes;           /* in free blocks and the wilderness                           */
     size_t free_blocks;          /* the wilderness not counted                                  */
-    size_t largest_fast;         /* payload: the largest request alloc_fast serves now          */
-    size_t largest_certain;      /* payload: every request up to this alloc serves now          */
+    size_t largest_fast;         /* payload: the largest request alloc_fast serves now; 0: none */
+    size_t largest_certain;      /* payload: every request up to this alloc serves now; 0: none */
     size_t peak_live_bytes;      /* most live_bytes ever                                        */
     size_t fewest_free_bytes;    /* least free_bytes ever                                       */
     size_t peak_live_blocks;     /* most live_blocks ever                                       */
@@ -293,7 +302,7 @@ typedef defrag_status defrag_visitor(void *context, const defrag_block *block);
 /*
  * Makes a pool of `buffer`. An unaligned buffer is used from its first byte
  * aligned to a granule on, and whole granules only. `or_null` may be null.
- * Bytes outside the control block and the table are not touched.
+ * Bytes outside the control block, the first header and the table are not touched.
  *
  * Moves blocks: no. Cost: O(1). Invalidates whatever lived in the buffer.
  * Fails iff: DEFRAG_BAD_ARGUMENT, `out` or `buffer` is null, a flag of the
@@ -312,8 +321,7 @@ DEFRAG_API defrag_status defrag_init(defrag_pool **out, void *buffer, size_t byt
  *
  * Moves blocks: no. Cost: that of defrag_check().
  * Fails iff: DEFRAG_BAD_ARGUMENT, as defrag_init(), or the image is of another
- * layout, alignment, byte order or version, or lay at another address modulo
- * the largest alignment in use; DEFRAG_BAD_SIZE, the buffer is smaller than the
+ * layout, alignment, byte order or version; DEFRAG_BAD_SIZE, the buffer is smaller than the
  * image; DEFRAG_CORRUPT, it is no image, was taken in the middle of a move, or
  * defrag_check() finds an invariant broken. Nothing is written then, and `*out`
  * is null.
@@ -337,13 +345,13 @@ DEFRAG_API defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t b
  * Moves blocks: if it must, never a locked one, and then as few bytes as the
  * cheapest slide (see defrag_make_room); a request that cannot be served moves
  * nothing. With DEFRAG_MANUAL: never.
- * Cost: O(1) if a hole is found at once; else O(B + S) and the bytes moved. It
- * holds the critical section throughout.
+ * Cost: O(1) if a hole is found at once; else O(B + S) and the bytes moved.
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_BAD_SIZE, the block is larger than the
  * pool when empty; DEFRAG_NO_HANDLES; DEFRAG_NO_MEMORY, F < s + t;
- * DEFRAG_PINNED, no stretch free of locked blocks has s granules free, or t = 1
- * and nothing is free above the last locked block; DEFRAG_FRAGMENTED, the same
- * with DEFRAG_MANUAL set and no hole of s. `*out` is then DEFRAG_NULL.
+ * DEFRAG_PINNED, no stretch between locked blocks has s granules free, t taken
+ * from the last one, or that has none to take; DEFRAG_FRAGMENTED, with
+ * DEFRAG_MANUAL set: no hole, the wilderness included, has s granules, t taken
+ * from the wilderness, or that has none to take. `*out` is then DEFRAG_NULL.
  */
 DEFRAG_API defrag_status defrag_alloc(defrag_pool *pool, size_t bytes,
                                       defrag_handle *out) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1, 3);
@@ -355,7 +363,7 @@ DEFRAG_API defrag_status defrag_alloc(defrag_pool *pool, size_t bytes,
  * Moves blocks: never. Cost: O(1).
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_BAD_SIZE; DEFRAG_NO_HANDLES;
  * DEFRAG_NO_MEMORY, F < s + t, t for the table as it is; DEFRAG_FRAGMENTED, the
- * search found nothing. After defrag_make_room(pool, bytes) it succeeds.
+ * search found nothing, or the wilderness has not t granules. After defrag_make_room(pool, bytes) it succeeds.
  */
 DEFRAG_API defrag_status defrag_alloc_fast(defrag_pool *pool, size_t bytes,
                                            defrag_handle *out) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1, 3);
@@ -390,8 +398,9 @@ DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_re
  * grows in place or not at all.
  *
  * Moves blocks: if it must, this one and others, never a locked one; with
- * DEFRAG_MANUAL only this one. Cost: O(1) in place; else the bytes moved, and
- * O(B + S) where room is made. It holds the critical section throughout.
+ * DEFRAG_MANUAL only this one. Cost: O(1) in place or over the free block before
+ * it, and the bytes moved; else O(blocks of one bin) and the bytes moved; and
+ * O(B + S) where room is made.
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_STALE; DEFRAG_CORRUPT;
  * DEFRAG_BAD_SIZE; DEFRAG_LOCKED, the block is locked and would have to shrink
  * or to move; DEFRAG_NO_MEMORY, too few granules are free in total;
@@ -412,7 +421,11 @@ DEFRAG_API defrag_status defrag_resize(defrag_pool *pool, defrag_handle handle,
 DEFRAG_API defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
     DEFRAG_NONNULL(1, 2) DEFRAG_EXCLUDES(*handle);
 
-/* The usable bytes of a block: the size asked for, rounded up. 0 for a stale handle. Cost: O(1). */
+/*
+ * The usable bytes of a block: the size asked for, rounded up. 0 where another
+ * call would answer DEFRAG_BAD_ARGUMENT, DEFRAG_STALE or DEFRAG_CORRUPT; never for
+ * a block, however little was asked for. Cost: O(1).
+ */
 DEFRAG_API size_t defrag_size(const defrag_pool *pool, defrag_handle handle) DEFRAG_NONNULL(1);
 
 /* --- Access -------------------------------------------------------------------- */
@@ -438,7 +451,7 @@ DEFRAG_API defrag_status defrag_try_lock(defrag_pool *pool, defrag_handle handle
  *
  * Moves blocks: never. Cost: O(1).
  * Fails iff (defrag_try_lock_shared): DEFRAG_BAD_ARGUMENT; DEFRAG_STALE;
- * DEFRAG_LOCKED, an exclusive lock is held; DEFRAG_LOCK_LIMIT.
+ * DEFRAG_LOCKED, an exclusive lock is held; DEFRAG_LOCK_LIMIT. `*out` is then NULL.
  */
 DEFRAG_API const void *defrag_lock_shared(defrag_pool *pool, defrag_handle handle)
     DEFRAG_MUST_CHECK DEFRAG_NONNULL(1) DEFRAG_TRY_ACQUIRE_SHARED(1, handle);
@@ -460,7 +473,7 @@ DEFRAG_API defrag_status defrag_unlock(defrag_pool *pool, defrag_handle handle)
  * the caller's. `to` and `from` may be null when `bytes` is 0, and must not
  * overlap the block.
  *
- * Moves blocks: never. Cost: the bytes copied; holds the critical section.
+ * Moves blocks: never. Cost: the bytes copied.
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_STALE; DEFRAG_LOCKED (read: an
  * exclusive lock is held; write: any lock is held); DEFRAG_CORRUPT;
  * DEFRAG_OUT_OF_RANGE, offset + bytes is more than defrag_size(). Nothing is
@@ -514,8 +527,7 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
  * live bytes strictly inside. No rearrangement that keeps the blocks' order
  * moves less.
  *
- * Moves blocks: yes. Cost: O(B + S) and the bytes moved; it holds the critical
- * section throughout.
+ * Moves blocks: yes. Cost: O(B + S) and the bytes moved.
  * Fails iff: as defrag_alloc(), whose DEFRAG_MANUAL it does not heed. It counts
  * no failure.
  */
@@ -547,8 +559,7 @@ DEFRAG_API defrag_status defrag_check(const defrag_pool *pool) DEFRAG_MUST_CHECK
 /*
  * Shows every block, and last the wilderness, to the visitor, in address order.
  *
- * Moves blocks: never. Cost: O(B), and the visitor's; holds the critical
- * section throughout.
+ * Moves blocks: never. Cost: O(B), and the visitor's.
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_CORRUPT, the chain of blocks leaves
  * the pool; else what the visitor returned last.
  */

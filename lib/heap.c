@@ -3,7 +3,7 @@
 
 defrag_status df_heap_enter(const defrag_pool *pool)
 {
-    if (pool == NULL || (pool->busy & DF_BUSY_CALLBACK))
+    if (pool == NULL || (DEFRAG_DEBUG && (pool->busy & DF_BUSY_CALLBACK)))
         return DEFRAG_BAD_ARGUMENT;
     const defrag_config *config = heap_config(pool);
     if (config && config->enter)

@@ -42,6 +42,22 @@ DF_INLINE bool heap_is_manual(const defrag_pool *pool)
     return config && (config->flags & DEFRAG_MANUAL);
 }
 
+/*
+ * Says that a callback runs, in which no call is legal. Only a debug build looks:
+ * before entering the critical section others may be in it, and a callback of
+ * theirs must not refuse a call that is only waiting.
+ */
+DF_INLINE void heap_set_callback(const defrag_pool *pool, bool on)
+{
+#if DEFRAG_DEBUG
+    defrag_pool *writable = (defrag_pool *)(uintptr_t)pool;
+    writable->busy = (uint8_t)(on ? pool->busy | DF_BUSY_CALLBACK : pool->busy & ~DF_BUSY_CALLBACK);
+#else
+    (void)pool;
+    (void)on;
+#endif
+}
+
 /* --- Measures ------------------------------------------------------------------------ */
 
 DF_INLINE df_granules heap_wilderness(const defrag_pool *pool)
@@ -70,12 +86,23 @@ DF_INLINE bool heap_is_compact(const defrag_pool *pool)
     return pool->free == heap_wilderness(pool);
 }
 
-/* Whether header and entry agree that the block at `o` is the slot's. */
+/* Whether the used block at `o` and an entry in use point at each other. */
+DF_INLINE bool heap_is_owned(const defrag_pool *pool, df_granules o, df_word header)
+{
+    uint32_t slot = header_owner(header);
+    if (slot == 0 || slot > table_slots(pool))
+        return false;
+    df_word entry = table_entry(pool, slot);
+    return !entry_is_empty(entry) && entry_offset(entry) == o;
+}
+
+/* The same, of the offset that the entry of `slot` holds. */
 DF_INLINE bool heap_is_owner(const defrag_pool *pool, df_granules o, uint32_t slot)
 {
     return block_is_inside(pool, o) && header_owner(block_header(pool, o)) == slot;
 }
 
+/* `size` more granules are used now. */
 DF_INLINE void heap_note_used(defrag_pool *pool, df_granules size)
 {
     df_half free = (df_half)(pool->free - size);

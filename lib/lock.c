@@ -35,10 +35,10 @@ static defrag_status lock_shared(defrag_pool *pool, defrag_handle handle, const 
     return DEFRAG_OK;
 }
 
-/* The block at `o` can move now: let compaction begin at the gap below it. */
-static void look_again(defrag_pool *pool, df_granules o)
+/* The slot's block, at `o`, can move now: let compaction begin at the gap below it. */
+static void look_again(defrag_pool *pool, uint32_t slot, df_granules o)
 {
-    if (block_header(pool, o) & BLOCK_PREV_FREE)
+    if (heap_is_owner(pool, o, slot) && (block_header(pool, o) & BLOCK_PREV_FREE))
         heap_lower_cursor(pool, o - block_size_before(pool, o));
 }
 
@@ -53,7 +53,7 @@ static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
     entry -= entry_lock(entry) == TABLE_LOCK_ALONE ? TABLE_LOCK_MASK : TABLE_LOCK_ONE;
     if (passed && entry_lock(entry) == 0) {
         entry &= ~(df_word)TABLE_MARK;
-        look_again(pool, entry_offset(entry));
+        look_again(pool, handle_slot(handle.bits), entry_offset(entry));
     }
     table_set_entry(pool, handle_slot(handle.bits), entry);
     return DEFRAG_OK;

@@ -47,15 +47,15 @@ static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word 
     df_word entry = entry_with_offset(table_entry(pool, owner), to);
 
     table_set_entry(pool, owner, entry);
-    pool->moved_blocks++;
+    pool->moved_blocks += pool->moved_blocks != UINT32_MAX;
     pool->moved_granules += size;
 
     const defrag_config *config = heap_config(pool);
     if (config && config->on_move) {
-        pool->busy |= DF_BUSY_CALLBACK;
+        heap_set_callback(pool, true);
         config->on_move(config->move_context, handle_make(owner, entry), block_payload(pool, from),
                         block_payload(pool, to), block_payload_bytes(size));
-        pool->busy &= (uint8_t)~DF_BUSY_CALLBACK;
+        heap_set_callback(pool, false);
     }
 }
 

@@ -37,7 +37,7 @@ static void note_place(defrag_pool *pool, size_t skipped)
 
 static void format(defrag_pool *pool, df_granules granules)
 {
-    memset(pool, 0, sizeof *pool);
+    memset(pool, 0, block_bytes(DF_FIRST) - DF_WORD);
     pool->magic = DF_MAGIC;
     pool->version = DF_IMAGE_VERSION;
     pool->wide = DEFRAG_WIDE;

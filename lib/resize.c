@@ -27,7 +27,7 @@ static void take_above(defrag_pool *pool, df_granules end, df_granules size)
         (void)heap_take_top(pool, size);
     else
         df_heap_take(pool, end, size);
-    /* The cursor may have stood on the boundary that is gone now. */
+    /* A boundary that is gone; nothing that could slide lies below the next one either. */
     if (pool->cursor == end)
         pool->cursor = (df_half)(end + size);
 }
@@ -67,7 +67,7 @@ static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
     pool->free = (df_half)(pool->free - below);
     if (below + own > want)
         df_heap_give(pool, place + want, below + own - want, 0);
-    heap_note_used(pool, 0);
+    heap_note_used(pool, 0); /* for the lowest */
     heap_lower_cursor(pool, place);
     mover_end(pool);
     return true;
@@ -76,19 +76,23 @@ static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
 /* Moves the block to a hole of `want` granules, or to the wilderness. */
 static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
 {
+    df_granules own = header_size(block_header(pool, o));
     df_granules to = df_heap_search(pool, want);
+    if (to == 0 && heap_wilderness(pool) < want)
+        return false;
+    /* Both places are taken for a moment, which the peaks must not see. */
+    pool->free = (df_half)(pool->free + own);
     if (to)
         df_heap_take(pool, to, want);
-    else if (heap_wilderness(pool) >= want)
-        to = heap_take_top(pool, want);
     else
-        return false;
+        to = heap_take_top(pool, want);
+    pool->free = (df_half)(pool->free - own);
     /* Only now: the hole may have been the one before this block. */
     df_word header = block_header(pool, o);
     mover_begin(pool);
     df_move_down(pool, o, to, header);
     block_set_header(pool, to, header_with_size(block_header(pool, to), want));
-    df_heap_give(pool, o, header_size(header), header);
+    df_heap_give(pool, o, own, header);
     mover_end(pool);
     return true;
 }

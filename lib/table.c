@@ -48,17 +48,14 @@ uint32_t df_table_used(const defrag_pool *pool, uint32_t *highest)
 }
 
 /*
- * Slots above `last` are forgotten. So that none of them can come back with a
+ * Slots above `last` are forgotten. So that none of them comes back with a
  * generation it had before, new slots begin at the furthest of the generations
- * they would have had next. "Furthest" is certain within half the circle of 256.
+ * they would have had next.
  */
 static void forget_generations(defrag_pool *pool, uint32_t last)
 {
-    for (uint32_t slot = table_slots(pool); slot > last; slot--) {
-        unsigned next_use = entry_generation(table_entry(pool, slot));
-        if (((next_use - pool->seed) & 0xffu) < 128)
-            pool->seed = (uint8_t)next_use;
-    }
+    for (uint32_t slot = table_slots(pool); slot > last; slot--)
+        table_pull_seed(pool, entry_generation(table_entry(pool, slot)));
 }
 
 /* The list of empty slots without those above `last`; the order of the others stays. */

@@ -197,6 +197,19 @@ DF_INLINE df_word table_take(defrag_pool *pool, df_word table, uint32_t slot)
     return entry & TABLE_GEN_MASK;
 }
 
+/*
+ * New slots begin at the furthest generation that any slot has reached. Each
+ * slot sees to it every 64 generations, so that none gets further ahead of the
+ * seed than that, and what is ahead can be told from what is behind.
+ */
+#define TABLE_SEED_MASK (0x3fu << TABLE_GEN_SHIFT)
+
+DF_INLINE void table_pull_seed(defrag_pool *pool, unsigned generation)
+{
+    if (((generation - pool->seed) & 0xffu) < 128)
+        pool->seed = (uint8_t)generation;
+}
+
 /* Puts a slot at the end of the list; its handle's generation has ended. */
 DF_INLINE void table_give(defrag_pool *pool, df_word table, uint32_t slot, df_word entry)
 {
@@ -206,6 +219,8 @@ DF_INLINE void table_give(defrag_pool *pool, df_word table, uint32_t slot, df_wo
     /* The last entry of the list has no link, nor has entry 0 when the list is empty. */
     table_set_entry_at(pool, table, tail, table_entry_at(pool, table, tail) | (df_word)slot << DF_HALF_BITS);
     pool->free_tail = (df_half)slot;
+    if (DF_UNLIKELY((next_use & TABLE_SEED_MASK) == 0))
+        table_pull_seed(pool, entry_generation(next_use));
 }
 
 /* Makes the shortest table. */

@@ -4,12 +4,10 @@
 /* Fills in the used block at `o`; false if its header and its entry disagree. */
 static bool describe_used(const defrag_pool *pool, df_granules o, df_word header, defrag_block *block)
 {
+    if (!heap_is_owned(pool, o, header))
+        return false;
     uint32_t slot = header_owner(header);
-    if (slot == 0 || slot > table_slots(pool))
-        return false;
     df_word entry = table_entry(pool, slot);
-    if (entry_is_empty(entry) || entry_offset(entry) != o)
-        return false;
     bool exclusive = entry_lock(entry) == TABLE_LOCK_ALONE;
     block->region = DEFRAG_REGION_USED;
     block->handle = handle_make(slot, entry);
@@ -45,18 +43,6 @@ static defrag_status walk(const defrag_pool *pool, defrag_visitor *visitor, void
     return visitor(context, &block);
 }
 
-/* In a debug build calls from the visitor are refused as those from on_move are. */
-static void set_callback(const defrag_pool *pool, bool on)
-{
-#if DEFRAG_DEBUG
-    defrag_pool *writable = (defrag_pool *)(uintptr_t)pool;
-    writable->busy = (uint8_t)(on ? pool->busy | DF_BUSY_CALLBACK : pool->busy & ~DF_BUSY_CALLBACK);
-#else
-    (void)pool;
-    (void)on;
-#endif
-}
-
 defrag_status defrag_walk(const defrag_pool *pool, defrag_visitor *visitor, void *context)
 {
     if (visitor == NULL)
@@ -64,9 +50,9 @@ defrag_status defrag_walk(const defrag_pool *pool, defrag_visitor *visitor, void
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
-    set_callback(pool, true);
+    heap_set_callback(pool, true);
     status = df_heap_marks_are_sound(pool) ? walk(pool, visitor, context) : DEFRAG_CORRUPT;
-    set_callback(pool, false);
+    heap_set_callback(pool, false);
     heap_leave(pool);
     return status;
 }

@@ -81,7 +81,11 @@ static void add_control(struct list *list)
     for (unsigned bin = DF_BIN_FIRST; bin <= DF_BIN_LAST; bin++) {
         add_word(list, "bin.previous", block_bytes(bins_sentinel(bin)) - DF_WORD);
         add_word(list, "bin.next", block_bytes(bins_sentinel(bin)));
+        for (size_t i = 2; i < DF_BIN_WORDS; i++)
+            add_word(list, "bin.unused", block_bytes(bins_sentinel(bin)) + (i - 1) * DF_WORD);
     }
+    for (size_t i = sizeof(defrag_pool); i < block_bytes(DF_FIRST) - DF_WORD; i++)
+        add(list, "control.behind", i, 1, 0, 8);
 }
 
 static void add_used(struct list *list, df_granules o)
@@ -103,6 +107,8 @@ static void add_free(struct list *list, const defrag_pool *pool, df_granules o)
     add(list, "free.size", byte, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);
     size_t footer = block_bytes(o + block_free_size(pool, o, header)) - 2 * DF_WORD;
     add(list, "free.footer", footer, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);
+    if (footer != byte)
+        add(list, "free.footer unused", footer, DF_WORD, 0, DF_HALF_BITS);
 }
 
 /* Generations may be any, and the lock state of a used block and the mark of a locked one too. */

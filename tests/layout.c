@@ -215,13 +215,15 @@ size_t layout_largest_segment(const struct layout *layout, size_t given, size_t 
     return largest;
 }
 
-size_t layout_largest_certain(const struct layout *layout)
+size_t layout_largest_certain(const struct layout *layout, bool manual)
 {
     size_t given = layout_trim(layout);
     size_t need = layout_need_trimmed(layout);
-    if (layout_top_segment(layout, given) < need)
+    size_t top = manual ? layout_wilderness(layout) + given : layout_top_segment(layout, given);
+    if (top < need)
         return 0;
-    size_t granules = layout_largest_segment(layout, given, need);
+    size_t granules = manual ? layout_largest_gap(layout, given, need)
+                             : layout_largest_segment(layout, given, need);
     return granules < layout->inside->smallest ? 0 : support_payload(layout->inside, granules);
 }
 

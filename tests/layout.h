@@ -65,7 +65,7 @@ size_t layout_segment_of(const struct layout *layout, size_t index, size_t given
 size_t layout_largest_gap(const struct layout *layout, size_t given, size_t taken);
 
 /* The largest payload that alloc is certain to serve; 0: none. */
-size_t layout_largest_certain(const struct layout *layout);
+size_t layout_largest_certain(const struct layout *layout, bool manual);
 
 /*
  * The cheapest slide (T1): granules of the blocks strictly inside the cheapest

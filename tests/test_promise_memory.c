@@ -128,9 +128,9 @@ static void visit_allocations(struct state *s, void *context)
     }
     EXPECT(statistics.largest_fast == fast, "largest_fast is %zu, the largest served is %zu",
            statistics.largest_fast, fast);
-    EXPECT(statistics.largest_certain == layout_largest_certain(&s->layout),
+    EXPECT(statistics.largest_certain == layout_largest_certain(&s->layout, false),
            "largest_certain is %zu, the gaps make %zu", statistics.largest_certain,
-           layout_largest_certain(&s->layout));
+           layout_largest_certain(&s->layout, false));
     EXPECT(certain >= statistics.largest_certain, "largest_certain is %zu, the largest served is %zu",
            statistics.largest_certain, certain);
 }

@@ -679,6 +679,27 @@ static void generations_of_a_slot_given_back(const struct defrag_build *b)
     bench_close(&t);
 }
 
+/* Nor where the slot was used any number of times before it was given back. */
+static void generations_of_a_slot_used_often(const struct defrag_build *b)
+{
+    for (size_t uses = 1; uses < 256; uses++) {
+        struct bench t;
+        defrag_handle used[256];
+        bench_open(&t, b, 30, NULL);
+        support_context("%s, %zu uses", b->name, uses);
+        for (size_t i = 0; i < uses; i++) {
+            used[i] = allocate(&t, 2);
+            defrag_handle copy = used[i];
+            EXPECT_STATUS(b->free(t.pool, &copy), DEFRAG_OK);
+        }
+        EXPECT_STATUS(b->clean(t.pool), DEFRAG_OK);
+        defrag_handle anew = allocate(&t, 2);
+        for (size_t i = 0; i < uses; i++)
+            EXPECT(b->size(t.pool, used[i]) == 0 && used[i].bits != anew.bits, "handle %zu is live again", i);
+        bench_close(&t);
+    }
+}
+
 /* --- Locks -------------------------------------------------------------------------------------------------- */
 
 static void lock_limit(const struct defrag_build *b)
@@ -994,6 +1015,7 @@ int main(void)
         {"STALE", stale_handles},
         {"generations of a slot that is kept", generations_of_a_kept_slot},
         {"generations of a slot given back", generations_of_a_slot_given_back},
+        {"generations of a slot used often and given back", generations_of_a_slot_used_often},
         {"LOCK_LIMIT and NOT_LOCKED", lock_limit},
         {"LOCKED and all of the table of statuses", table_of_statuses},
         {"lock errors come before sizes and ranges", lock_errors_come_first},

@@ -700,6 +700,48 @@ static void generations_of_a_slot_used_often(const struct defrag_build *b)
     }
 }
 
+/* Frees and allocates `*slot`, the only empty slot then, so many times; notes each handle in used[]. */
+static void use_slot(struct bench *t, defrag_handle *slot, size_t times, defrag_handle *used, size_t *count)
+{
+    for (size_t i = 0; i < times; i++) {
+        used[(*count)++] = *slot;
+        EXPECT_STATUS(t->b->free(t->pool, slot), DEFRAG_OK);
+        *slot = allocate(t, 2);
+    }
+}
+
+/* Nor where another slot, given back with it, was used up to 127 times more often. */
+static void generations_of_slots_used_unevenly(const struct defrag_build *b)
+{
+    static const size_t leads[] = {0, 1, 63, 64, 65, 126};
+    for (size_t l = 0; l < sizeof leads / sizeof leads[0]; l++) {
+        for (size_t uses = 0; uses < 300; uses += 7) {
+            struct bench t;
+            defrag_handle used[1000];
+            size_t count = 0;
+            bench_open(&t, b, 60, NULL);
+            support_context("%s, %zu uses and %zu more", b->name, uses, leads[l]);
+            defrag_handle slots[2] = {allocate(&t, 2), allocate(&t, 2)};
+            for (size_t i = 0; i < uses; i++) {
+                use_slot(&t, &slots[0], 1, used, &count);
+                use_slot(&t, &slots[1], 1, used, &count);
+            }
+            size_t recent = count > 200 ? count - 200 : 0; /* 100 uses of each */
+            use_slot(&t, &slots[uses & 1], leads[l], used, &count);
+            for (size_t i = 0; i < 2; i++) {
+                used[count++] = slots[i];
+                EXPECT_STATUS(b->free(t.pool, &slots[i]), DEFRAG_OK);
+            }
+            EXPECT_STATUS(b->clean(t.pool), DEFRAG_OK);
+            (void)allocate(&t, 2);
+            (void)allocate(&t, 2);
+            for (size_t i = recent; i < count; i++)
+                EXPECT(b->size(t.pool, used[i]) == 0, "handle %zu of %zu is live again", i, count);
+            bench_close(&t);
+        }
+    }
+}
+
 /* --- Locks -------------------------------------------------------------------------------------------------- */
 
 static void lock_limit(const struct defrag_build *b)
@@ -1016,6 +1058,7 @@ int main(void)
         {"generations of a slot that is kept", generations_of_a_kept_slot},
         {"generations of a slot given back", generations_of_a_slot_given_back},
         {"generations of a slot used often and given back", generations_of_a_slot_used_often},
+        {"generations of slots used unevenly and given back", generations_of_slots_used_unevenly},
         {"LOCK_LIMIT and NOT_LOCKED", lock_limit},
         {"LOCKED and all of the table of statuses", table_of_statuses},
         {"lock errors come before sizes and ranges", lock_errors_come_first},

@@ -268,6 +268,7 @@ const struct inside DEFRAG_NAME(inside) = {
     .orphan = orphan,
     .misfile = misfile,
     .forge = forge,
+    .busy = FIELD(busy),
     .cursor = FIELD(cursor),
     .skipped = FIELD(skipped),
     .base = FIELD(base),

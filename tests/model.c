@@ -95,6 +95,7 @@ static void on_move(void *context, defrag_handle handle, void *from, void *to, s
     EXPECT(!block->shared && !block->exclusive, "on_move: a locked block");
     EXPECT(from == (void *)(uintptr_t)block->at, "on_move: the block was elsewhere");
     EXPECT(from != to, "on_move: from and to are one place");
+    EXPECT(inside_load(m->pool, &m->inside->busy) != 0, "on_move: the image does not say that a block moves");
     EXPECT(bytes == block->bytes, "on_move: %zu bytes, not %zu", bytes, block->bytes);
     EXPECT(memcmp(to, block->contents, block->bytes) == 0, "on_move: the new place has other contents");
     if (m->inside->debug && m->moves % 16 == 0)

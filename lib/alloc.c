@@ -8,12 +8,7 @@
  */
 #include "compact.h"
 
-enum effort {
-    FAST, /* the head of the own bin, and then of the next           */
-    FULL  /* everything, and then moving blocks, unless it is MANUAL */
-};
-
-/* Blocks of the own bin that defrag_alloc() tries before the next bin. */
+/* Blocks of the own bin that defrag_alloc() tries before the next bin; defrag_alloc_fast() tries one. */
 #define ALLOC_TRIES 4
 
 /* --- Placing ------------------------------------------------------------------------ */
@@ -65,21 +60,25 @@ static defrag_status place_hard(defrag_pool *pool, df_granules size, df_granules
     return status;
 }
 
-static defrag_status allocate(defrag_pool *pool, size_t bytes, enum effort effort, defrag_handle *out)
+/* Finds a place where there was none at once. Passed by the callers that want it, so that others do not link it. */
+typedef defrag_status find_place(defrag_pool *pool, df_granules size, df_granules *o);
+
+static defrag_status allocate(defrag_pool *pool, size_t bytes, unsigned tries, find_place *hard,
+                              defrag_handle *out)
 {
     df_granules size = heap_granules(pool, bytes);
     if (size == 0)
         return DEFRAG_BAD_SIZE;
-    int grow = df_table_need(pool);
-    if (grow < 0)
+    int need = df_table_need(pool);
+    if (need < 0)
         return DEFRAG_NO_HANDLES;
 
-    unsigned tries = effort == FAST ? 1 : ALLOC_TRIES;
-    df_granules o = place(pool, heap_find(pool, size, bins_of(size), tries), size, (df_granules)grow);
-    if (o == 0 && effort == FAST)
-        return pool->free < size + (df_granules)grow ? DEFRAG_NO_MEMORY : DEFRAG_FRAGMENTED;
+    df_granules grow = (df_granules)need;
+    df_granules o = place(pool, heap_find(pool, size, bins_of(size), tries), size, grow);
+    if (o == 0 && hard == NULL)
+        return pool->free < size + grow ? DEFRAG_NO_MEMORY : DEFRAG_FRAGMENTED;
     if (o == 0) {
-        defrag_status status = place_hard(pool, size, &o);
+        defrag_status status = hard(pool, size, &o);
         if (status != DEFRAG_OK)
             return status;
     }
@@ -89,21 +88,45 @@ static defrag_status allocate(defrag_pool *pool, size_t bytes, enum effort effor
     return DEFRAG_OK;
 }
 
-/* --- The public forms ------------------------------------------------------------------- */
+/* An allocation inside the critical section. */
+typedef defrag_status allocator(defrag_pool *pool, size_t bytes, defrag_handle *out);
 
-static defrag_status allocate_zeroed(defrag_pool *pool, size_t bytes, enum effort effort, defrag_handle *out)
+static defrag_status allocate_fast(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    defrag_status status = allocate(pool, bytes, effort, out);
-    if (status == DEFRAG_OK) {
-        df_granules o = entry_offset(table_entry(pool, handle_slot(out->bits)));
-        memset(block_payload(pool, o), 0, block_payload_bytes(header_size(block_header(pool, o))));
-    }
+    return allocate(pool, bytes, 1, NULL, out);
+}
+
+static defrag_status allocate_full(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    return allocate(pool, bytes, ALLOC_TRIES, place_hard, out);
+}
+
+static void zero(defrag_pool *pool, defrag_handle handle)
+{
+    df_granules o = entry_offset(table_entry(pool, handle_slot(handle.bits)));
+    memset(block_payload(pool, o), 0, block_payload_bytes(header_size(block_header(pool, o))));
+}
+
+static defrag_status allocate_fast_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    defrag_status status = allocate_fast(pool, bytes, out);
+    if (status == DEFRAG_OK)
+        zero(pool, *out);
     return status;
 }
 
+static defrag_status allocate_full_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    defrag_status status = allocate_full(pool, bytes, out);
+    if (status == DEFRAG_OK)
+        zero(pool, *out);
+    return status;
+}
+
+/* --- The public forms ------------------------------------------------------------------- */
+
 /* Any allocation from start to end. */
-DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, enum effort effort, bool zero,
-                                              defrag_handle *out)
+DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, allocator *how, defrag_handle *out)
 {
     if (out == NULL)
         return DEFRAG_BAD_ARGUMENT;
@@ -111,7 +134,7 @@ DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, e
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
-    status = zero ? allocate_zeroed(pool, bytes, effort, out) : allocate(pool, bytes, effort, out);
+    status = how(pool, bytes, out);
     if (status != DEFRAG_OK)
         (void)df_heap_refuse(pool, status);
     heap_leave(pool);
@@ -120,12 +143,12 @@ DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, e
 
 DF_NOINLINE static defrag_status alloc_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    return allocate_any(pool, bytes, FULL, false, out);
+    return allocate_any(pool, bytes, allocate_full, out);
 }
 
 DF_NOINLINE static defrag_status alloc_fast_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    return allocate_any(pool, bytes, FAST, false, out);
+    return allocate_any(pool, bytes, allocate_fast, out);
 }
 
 /* Payloads up to this size are the hot path's: their bin needs no test for the last one. */
@@ -133,7 +156,7 @@ DF_NOINLINE static defrag_status alloc_fast_rest(defrag_pool *pool, size_t bytes
 
 /* The common case: a plain pool, an empty slot, a hole or the wilderness at once. */
 DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle *out, unsigned tries,
-                                  defrag_status (*rest)(defrag_pool *, size_t, defrag_handle *))
+                                  allocator *rest)
 {
     if (!heap_is_plain(pool) || DF_UNLIKELY(out == NULL) || DF_UNLIKELY(bytes > HOT_BYTES))
         return rest(pool, bytes, out);
@@ -171,12 +194,12 @@ static size_t total_bytes(size_t count, size_t elem_bytes)
 
 defrag_status defrag_alloc_slice(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
 {
-    return allocate_any(pool, total_bytes(count, elem_bytes), FULL, true, out);
+    return allocate_any(pool, total_bytes(count, elem_bytes), allocate_full_zeroed, out);
 }
 
 defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
 {
-    return allocate_any(pool, total_bytes(count, elem_bytes), FAST, true, out);
+    return allocate_any(pool, total_bytes(count, elem_bytes), allocate_fast_zeroed, out);
 }
 
 /* Whether every field of the request is one that can be granted. */
@@ -194,7 +217,7 @@ defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *requ
     if (request == NULL || !is_sound(request))
         return DEFRAG_BAD_ARGUMENT;
     size_t bytes = total_bytes(request->count ? request->count : 1, request->bytes);
-    return allocate_any(pool, bytes, FULL, request->flags & DEFRAG_ZERO, out);
+    return allocate_any(pool, bytes, request->flags & DEFRAG_ZERO ? allocate_full_zeroed : allocate_full, out);
 }
 
 /* --- Freeing --------------------------------------------------------------------------------- */

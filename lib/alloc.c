@@ -60,7 +60,7 @@ static defrag_status place_hard(defrag_pool *pool, df_granules size, df_granules
     return status;
 }
 
-/* Finds a place where there was none at once. Passed by the callers that want it, so that others do not link it. */
+/* Finds a place where none was found at once. The callers that want it pass it: others do not link it. */
 typedef defrag_status find_place(defrag_pool *pool, df_granules size, df_granules *o);
 
 static defrag_status allocate(defrag_pool *pool, size_t bytes, unsigned tries, find_place *hard,
@@ -126,7 +126,8 @@ static defrag_status allocate_full_zeroed(defrag_pool *pool, size_t bytes, defra
 /* --- The public forms ------------------------------------------------------------------- */
 
 /* Any allocation from start to end. */
-DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, allocator *how, defrag_handle *out)
+DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, allocator *how,
+                                              defrag_handle *out)
 {
     if (out == NULL)
         return DEFRAG_BAD_ARGUMENT;
@@ -217,7 +218,8 @@ defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *requ
     if (request == NULL || !is_sound(request))
         return DEFRAG_BAD_ARGUMENT;
     size_t bytes = total_bytes(request->count ? request->count : 1, request->bytes);
-    return allocate_any(pool, bytes, request->flags & DEFRAG_ZERO ? allocate_full_zeroed : allocate_full, out);
+    allocator *how = request->flags & DEFRAG_ZERO ? allocate_full_zeroed : allocate_full;
+    return allocate_any(pool, bytes, how, out);
 }
 
 /* --- Freeing --------------------------------------------------------------------------------- */

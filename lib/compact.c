@@ -220,7 +220,7 @@ df_granules df_largest_sum(const defrag_pool *pool, df_granules spare, df_granul
 
 /* --- Gathering at a block ---------------------------------------------------------------- */
 
-/* The window of all gaps between the last locked block below `o` and `o`; it begins at `o` if there is none. */
+/* The window of all gaps between `o` and the last block below it that stays; at `o` if there are none. */
 static struct window window_below(const defrag_pool *pool, df_granules o)
 {
     struct window window = {o, 0, 0};

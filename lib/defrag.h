@@ -252,7 +252,7 @@ typedef struct defrag_statistics {
     size_t pool_bytes;           /* of the buffer, used by the pool                             */
     size_t skipped_bytes;        /* of the buffer, before its first aligned byte                */
     size_t control_bytes;        /* in front of the first block, fixed                          */
-    size_t table_bytes;          /* of the handle table, now                                    */
+    size_t table_bytes;          /* of the handle table, now, and the word that ends the blocks */
     size_t granule_bytes;        /* 4, 8 or 16                                                  */
     size_t header_bytes;         /* of one block: 4 (narrow) or 8 (wide)                        */
     size_t slot_bytes;           /* of one slot of the handle table: 4 (narrow) or 8 (wide)     */
@@ -363,7 +363,8 @@ DEFRAG_API defrag_status defrag_alloc(defrag_pool *pool, size_t bytes,
  * Moves blocks: never. Cost: O(1).
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_BAD_SIZE; DEFRAG_NO_HANDLES;
  * DEFRAG_NO_MEMORY, F < s + t, t for the table as it is; DEFRAG_FRAGMENTED, the
- * search found nothing, or the wilderness has not t granules. After defrag_make_room(pool, bytes) it succeeds.
+ * search found nothing, or the wilderness has not t granules. After
+ * defrag_make_room(pool, bytes) it succeeds.
  */
 DEFRAG_API defrag_status defrag_alloc_fast(defrag_pool *pool, size_t bytes,
                                            defrag_handle *out) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1, 3);
@@ -565,7 +566,7 @@ DEFRAG_API defrag_status defrag_check(const defrag_pool *pool) DEFRAG_MUST_CHECK
  */
 DEFRAG_API defrag_status defrag_walk(const defrag_pool *pool, defrag_visitor *visitor, void *context);
 
-/* The name of a status without its prefix, as "NO_MEMORY"; "unknown status" for any other number. Never null. */
+/* The name of a status without its prefix, as "NO_MEMORY"; "unknown status" for any other number. */
 DEFRAG_API const char *defrag_status_string(defrag_status status);
 
 /* DEFRAG_VERSION of the library that is linked, for comparison with the header's. */

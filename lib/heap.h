@@ -14,7 +14,7 @@
 
 DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
 {
-    /* The word may be aligned for less than a pointer; the builtin is a load even where memcpy would be a call. */
+    /* It may be aligned for less than a pointer. The builtin is a load even where memcpy is a call. */
     const defrag_config *config;
     __builtin_memcpy(&config, pool->host, sizeof config);
     return config;

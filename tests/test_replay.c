@@ -71,7 +71,7 @@ static struct replay_result run(struct trace *trace, struct contender contender,
     struct replay_options options = {.contents = true, .check_every = 1, .lock_percent = lock_percent};
     struct replay_result result;
 
-    assert_true(replay_run(trace, &contender, contender_units(&contender, bytes), &options, &result));
+    assert_true(replay_run_within(trace, &contender, bytes, &options, &result));
     free(trace->ops);
     return result;
 }
@@ -168,6 +168,79 @@ static void test_pools_too_small_are_no_pools(void **state)
     assert_false(replay_run(&trace, &contender, 65536, &options, &result));
     assert_true(replay_run(&trace, &contender, 65535, &options, &result));
     free(trace.ops);
+}
+
+/* The least pool of a policy is its control bytes, where every request fails; a byte less is none. */
+static void test_policies_need_their_control_bytes(void **state)
+{
+    struct trace trace = TRACE({'a', 0, 1});
+    struct replay_options options = {.contents = true};
+
+    (void)state;
+    for (size_t i = 0; policies[i]; i++) {
+        for (unsigned alignment = 4; alignment <= 16; alignment *= 2) {
+            struct contender contender = of_policy(policies[i]);
+            struct replay_result result;
+            contender.alignment = alignment;
+            size_t control = contender_pool_bytes(&contender, 0);
+            assert_int_not_equal(control, 0);
+            assert_false(replay_run_within(&trace, &contender, control - 1, &options, &result));
+            assert_true(replay_run_within(&trace, &contender, control, &options, &result));
+            assert_int_equal(result.refused, 1);
+            assert_int_equal(result.metadata_bytes, control);
+        }
+    }
+    free(trace.ops);
+}
+
+/* Nobody has more metadata than pool. */
+static void metadata_fits(struct contender contender)
+{
+    struct trace trace = TRACE({'a', 0, 1}, {'f', 0, 0});
+    struct replay_options options = {.contents = true};
+    struct replay_result result;
+    size_t pools = 0;
+
+    for (size_t bytes = 1; bytes <= 1000; bytes++) {
+        if (replay_run_within(&trace, &contender, bytes, &options, &result)) {
+            assert_in_range(result.metadata_bytes, 1, bytes);
+            pools++;
+        }
+    }
+    assert_in_range(pools, 1, 999);
+    free(trace.ops);
+}
+
+static void test_metadata_fits_in_the_pool(void **state)
+{
+    (void)state;
+    metadata_fits(defrag_narrow());
+    for (size_t i = 0; policies[i]; i++) {
+        metadata_fits(of_policy(policies[i]));
+    }
+}
+
+/* What is in a pool for good is there before the first operation, and when there is none. */
+static void control_is_counted(struct contender contender, struct trace trace)
+{
+    struct contender_costs costs;
+
+    contender_costs_get(&contender, contender_units(&contender, 4096), &costs);
+    struct replay_result result = run(&trace, contender, 4096, 0);
+    assert_true(replay_is_clean(&result));
+    assert_int_not_equal(costs.control_bytes, 0);
+    assert_int_equal(result.metadata_bytes, costs.control_bytes);
+}
+
+static void test_traces_without_payload_have_metadata(void **state)
+{
+    (void)state;
+    control_is_counted(defrag_narrow(), (struct trace){0});
+    control_is_counted(defrag_narrow(), TRACE({'a', 0, 0}, {'f', 0, 0}));
+    for (size_t i = 0; policies[i]; i++) {
+        control_is_counted(of_policy(policies[i]), (struct trace){0});
+        control_is_counted(of_policy(policies[i]), TRACE({'a', 0, 0}, {'f', 0, 0}));
+    }
 }
 
 /* --- Heaps that are broken -------------------------------------------------------------------- */
@@ -377,6 +450,9 @@ int main(void)
         cmocka_unit_test(test_manual_moves_nothing),
         cmocka_unit_test(test_a_resize_that_copies_is_a_pause),
         cmocka_unit_test(test_pools_too_small_are_no_pools),
+        cmocka_unit_test(test_policies_need_their_control_bytes),
+        cmocka_unit_test(test_metadata_fits_in_the_pool),
+        cmocka_unit_test(test_traces_without_payload_have_metadata),
         cmocka_unit_test(test_overlapping_blocks_are_noticed),
         cmocka_unit_test(test_overlaps_are_noticed_at_the_end),
         cmocka_unit_test(test_lost_contents_are_noticed_on_resize),

@@ -51,8 +51,12 @@ static unsigned order_of(size_t units)
     return order;
 }
 
+/* Never none: a pool too small for a block has the head of a list all the same. */
 static unsigned orders_of_pool(size_t units)
 {
+    if (units == 0) {
+        return 1;
+    }
     unsigned order = order_of(units);
     return (size_t)1 << order > units ? order : order + 1;
 }
@@ -270,7 +274,7 @@ static policy_heap *buddy_open(const struct policy *policy, unsigned alignment, 
     heap->alignment = alignment;
     heap->memory = memory;
     heap->units = units;
-    heap->orders = units ? orders_of_pool(units) : 0;
+    heap->orders = orders_of_pool(units);
     heap->least_order = MOST_ORDERS;
     heap->order = xcalloc(units, 1);
     memset(heap->order, NO_BLOCK_BYTE, units);

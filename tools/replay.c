@@ -387,6 +387,9 @@ bool replay_run(const struct trace *trace, const struct contender *contender, si
         return false;
     }
     replay.objects = xcalloc(trace->summary.objects, sizeof *replay.objects);
+    if (options->contents) {
+        result->metadata_bytes = arena_metadata_bytes(replay.arena);
+    }
     operations_run(&replay);
     survivors_verify(&replay);
     arena_moved(replay.arena, &result->moved_bytes, &result->moved_blocks);
@@ -394,4 +397,12 @@ bool replay_run(const struct trace *trace, const struct contender *contender, si
     free(replay.objects);
     arena_close(replay.arena);
     return true;
+}
+
+bool replay_run_within(const struct trace *trace, const struct contender *contender, size_t bytes,
+                       const struct replay_options *options, struct replay_result *result)
+{
+    size_t units = contender_units(contender, bytes);
+    return contender_pool_bytes(contender, units) <= bytes &&
+           replay_run(trace, contender, units, options, result);
 }

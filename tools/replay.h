@@ -37,7 +37,7 @@ struct replay_result {
     uint64_t moved_bytes;
     uint64_t moved_blocks;
     uint64_t longest_pause;    /* most bytes moved in one operation */
-    size_t metadata_bytes;     /* when the payload of the trace was at its peak */
+    size_t metadata_bytes;     /* at the peak of the trace's payload; of the empty heap if it has none */
     struct policy_range range; /* the pools in which all this would have been the same */
 };
 
@@ -47,5 +47,9 @@ bool replay_is_clean(const struct replay_result *result);
 /* Returns false if there is no pool of that many units. */
 bool replay_run(const struct trace *trace, const struct contender *contender, size_t units,
                 const struct replay_options *options, struct replay_result *result);
+
+/* The same in the largest pool within `bytes`; false too if they do not hold what any pool has for good. */
+bool replay_run_within(const struct trace *trace, const struct contender *contender, size_t bytes,
+                       const struct replay_options *options, struct replay_result *result);
 
 #endif

@@ -52,6 +52,11 @@ printf 'defrag-trace 1\n' >empty
 printf 'defrag-trace 1\na 1 10\nf 2\n' >malformed
 printf 'defrag-trace 1\na 1 600000\n' >big
 printf 'defrag-trace 1\na 1 10' >cut
+printf 'defrag-trace 1\na 1 2000\na 2 2000\n' >double
+{
+    echo 'defrag-trace 1'
+    awk 'BEGIN { for (id = 1; id <= 32768; id++) print "a", id, 1 }'
+} >handles
 printf 'defrag-trace 1\na 1 281474976710655\na 2 281474976710655\n' >huge
 
 # --- What it is for -----------------------------------------------------------
@@ -63,7 +68,13 @@ for text in libdefrag first-fit best-fit tlsf half-fit buddy 'narrow layout, ali
     prints "$text"
 done
 gives 0 size small empty
-prints 'mean ratio'
+prints '^geometric mean'
+prints '^  *-  *-  *-  *-  *-  *-$' # there is no ratio to a payload of nothing
+gives 0 size --policy=libdefrag small double
+awk '/^ +[0-9]+\.[0-9]+$/ { product = product ? product * $1 : $1 }
+     /^geometric mean/ { mean = $3 }
+     END { exit !(mean > 0 && product - mean * mean < 0.01 && mean * mean - product < 0.01) }' output ||
+    fail "the geometric mean is not that of the ratios: $(cat output)"
 prints 'PER BYTE'
 gives 0 size --policy=tlsf small
 ! grep -q 'PER BYTE' output || fail "tells what a policy moves that never does"
@@ -127,6 +138,8 @@ refuses '100 bytes is too small for libdefrag' replay --pool=100 small
 refuses '--pool=524288 is more than the 524,280 bytes' replay --pool=512K small
 refuses 'big: too big.*narrow.*--layout=wide' replay big
 refuses 'big: too big.*65,535 granules of 8 bytes.*--layout=wide' size --policy=libdefrag big
+refuses 'handles: too big: 32,768 blocks are live at once.*handles for 32,767.*--layout=wide' size handles
+gives 0 size --layout=wide --policy=libdefrag handles
 refuses 'huge: too big' size --policy=tlsf huge
 refuses 'huge: too big' replay huge
 gives 2 size --no-such-option small

@@ -125,6 +125,14 @@ size_t contender_most_units(const struct contender *contender)
     return contender->policy ? contender_units(contender, CONTENDER_POOL_MAX) : build_most_units(contender);
 }
 
+size_t contender_most_blocks(const struct contender *contender)
+{
+    if (contender->policy) {
+        return SIZE_MAX;
+    }
+    return strcmp(contender->build->layout, "narrow") == 0 ? 0x7fff : 0xffffff;
+}
+
 size_t contender_block_units(const struct contender *contender, size_t bytes)
 {
     return contender->policy ? contender->policy->block_units(contender->alignment, bytes)

@@ -48,8 +48,9 @@ size_t contender_unit_bytes(const struct contender *contender);
 size_t contender_pool_bytes(const struct contender *contender, size_t units);
 size_t contender_units(const struct contender *contender, size_t bytes);
 
-/* The most units any pool of its kind may have. */
+/* The most units any pool of its kind may have, and the most blocks. */
 size_t contender_most_units(const struct contender *contender);
+size_t contender_most_blocks(const struct contender *contender);
 
 /* The units that a block of `bytes` takes; huge for what no pool holds. */
 size_t contender_block_units(const struct contender *contender, size_t bytes);

@@ -56,8 +56,7 @@ static bool pool_choose(struct run *run)
     if (!options->pool_bytes && peak > most) {
         complain("%s: too big: %" PRIu64 " bytes are live at once, and the largest %s pool of alignment %u "
                  "has %s%s",
-                 run->trace->path, peak, options->layout, options->alignment, text,
-                 strcmp(options->layout, "narrow") == 0 ? " (try --layout=wide)" : "");
+                 run->trace->path, peak, options->layout, options->alignment, text, report_wider(options));
         return false;
     }
     uint64_t standard = (2 * peak + POOL_EXTRA_BYTES + 15) / 16 * 16;
@@ -74,9 +73,9 @@ static void run_one(void *context, size_t job)
 {
     struct run *run = context;
     const struct contender *contender = &run->options->contenders[job];
-    size_t units = contender_units(contender, run->pool_bytes);
 
-    run->opened[job] = replay_run(run->trace, contender, units, &run->replay, &run->results[job]);
+    run->opened[job] =
+        replay_run_within(run->trace, contender, run->pool_bytes, &run->replay, &run->results[job]);
 }
 
 /* False after a message. */

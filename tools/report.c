@@ -62,6 +62,20 @@ void report_number(struct libscols_line *line, size_t column, uint64_t number)
     report_cell(line, column, "%s", number_format(text, number));
 }
 
+void report_ratio(struct libscols_line *line, size_t column, double ratio)
+{
+    if (ratio > 0) {
+        report_cell(line, column, "%.3f", ratio);
+    } else {
+        report_cell(line, column, "-");
+    }
+}
+
+const char *report_wider(const struct options *options)
+{
+    return strcmp(options->layout, "narrow") == 0 ? " (try --layout=wide)" : "";
+}
+
 void report_print(struct libscols_table *table)
 {
     scols_print_table(table);

@@ -18,6 +18,12 @@ void report_cell(struct libscols_line *line, size_t column, const char *format, 
     __attribute__((format(printf, 3, 4)));
 void report_number(struct libscols_line *line, size_t column, uint64_t number);
 
+/* "-" where there is none, because it would be one to nothing. */
+void report_ratio(struct libscols_line *line, size_t column, double ratio);
+
+/* What to add to a message where the layout is what is too small. */
+const char *report_wider(const struct options *options);
+
 /* Prints the table and releases it. */
 void report_print(struct libscols_table *table);
 

@@ -106,7 +106,7 @@ struct size_bounds size_bounds_get(const struct trace *trace, const struct conte
     contender_costs_get(contender, 0, &costs);
     /* libdefrag makes no pool that cannot hold a block. */
     size_t none = contender->policy ? 0 : (costs.control_bytes + costs.least_block_bytes) / costs.alignment;
-    struct size_bounds bounds = {none, none};
+    struct size_bounds bounds = {none, none, 0};
     census.units = xcalloc(trace->summary.objects, sizeof *census.units);
     size_t fixed = contender->policy ? 0 : costs.control_bytes / costs.alignment - table_units(&costs, 0);
     for (size_t i = 0; i < trace->count; i++) {
@@ -120,6 +120,7 @@ struct size_bounds size_bounds_get(const struct trace *trace, const struct conte
         bounds.least = larger(bounds.least, least);
         bounds.certain = larger(bounds.certain, certain);
     }
+    bounds.blocks = census.peak_blocks;
     free(census.units);
     return bounds;
 }
@@ -219,9 +220,22 @@ static void search_steps(struct search *search)
     search->result->reach_bytes = contender_pool_bytes(search->contender, tried);
 }
 
-bool size_is_too_big(const struct trace *trace, const struct contender *contender)
+bool size_is_too_big(const struct trace *trace, const struct contender *contender, struct size_result *result)
 {
-    return size_bounds_get(trace, contender).least > contender_most_units(contender);
+    struct size_bounds bounds = size_bounds_get(trace, contender);
+
+    result->units = contender_most_units(contender);
+    result->bytes = contender_pool_bytes(contender, result->units);
+    result->blocks = bounds.blocks;
+    if (bounds.blocks > contender_most_blocks(contender)) {
+        result->outcome = SIZE_TOO_MANY;
+        return true;
+    }
+    if (bounds.least > result->units) {
+        result->outcome = SIZE_TOO_BIG;
+        return true;
+    }
+    return false;
 }
 
 /* --- What compaction costs ------------------------------------------------------------------ */

@@ -33,8 +33,9 @@ struct size_options {
 
 enum size_outcome {
     SIZE_FOUND,
-    SIZE_TOO_BIG, /* no pool of the layout is large enough: `units` is the most it has */
-    SIZE_BROKEN   /* the heap gave a senseless answer, or refused what it promises     */
+    SIZE_TOO_BIG,  /* no pool of the layout is large enough: `units` is the most it has */
+    SIZE_TOO_MANY, /* more blocks are live at once than the layout has handles          */
+    SIZE_BROKEN    /* the heap gave a senseless answer, or refused what it promises     */
 };
 
 /* What libdefrag moves in a pool of that size; see struct replay_result. */
@@ -51,6 +52,7 @@ struct size_result {
     enum size_outcome outcome;
     size_t units;
     size_t bytes;
+    size_t blocks;      /* if there are too many: live at once */
     size_t reach_bytes; /* the largest pool that was tried; 0: every larger one succeeds */
     size_t replays;
     struct size_cost costs[SIZE_COSTS]; /* of libdefrag, if there is a size */
@@ -58,8 +60,9 @@ struct size_result {
     const char *broken_reason;
 };
 
-/* Whether no pool can do, as far as can be told without a search. */
-bool size_is_too_big(const struct trace *trace, const struct contender *contender);
+/* Whether no pool can do, and then why, as far as can be told without a search. */
+bool size_is_too_big(const struct trace *trace, const struct contender *contender,
+                     struct size_result *result);
 
 void size_find(const struct trace *trace, const struct contender *contender,
                const struct size_options *options, struct size_result *result);
@@ -74,6 +77,7 @@ uint64_t size_allocated(const struct trace *trace);
 struct size_bounds {
     size_t least;
     size_t certain;
+    size_t blocks; /* live at once */
 };
 
 struct size_bounds size_bounds_get(const struct trace *trace, const struct contender *contender);

@@ -27,7 +27,7 @@ static const struct size_result *result_of(const struct survey *survey, size_t t
     return &survey->results[trace * survey->options->contender_count + contender];
 }
 
-/* Of nothing there is no ratio; it counts as 0. */
+/* Of nothing there is no part; it counts as 0, and is not shown. */
 static double part_of(uint64_t part, uint64_t whole)
 {
     return whole ? (double)part / (double)whole : 0;
@@ -57,12 +57,8 @@ static bool any_is_too_big(struct survey *survey)
 
     for (size_t i = 0; i < options->trace_count * options->contender_count; i++) {
         const struct contender *contender = &options->contenders[i % options->contender_count];
-        if (size_is_too_big(&survey->traces[i / options->contender_count], contender)) {
-            survey->results[i].outcome = SIZE_TOO_BIG;
-            survey->results[i].units = contender_most_units(contender);
-            survey->results[i].bytes = contender_pool_bytes(contender, survey->results[i].units);
-            any = true;
-        }
+        const struct trace *trace = &survey->traces[i / options->contender_count];
+        any |= size_is_too_big(trace, contender, &survey->results[i]);
     }
     return any;
 }
@@ -99,9 +95,19 @@ static void complain_too_big(const struct options *options, const struct trace *
         complain("%s: too big: no pool of %s bytes or less does for %s", trace->path, bytes, contender->name);
     } else {
         complain("%s: too big: the largest pool of the %s layout, %s granules of %zu bytes, is not enough%s",
-                 trace->path, options->layout, units, contender_unit_bytes(contender),
-                 strcmp(options->layout, "narrow") == 0 ? " (try --layout=wide)" : "");
+                 trace->path, options->layout, units, contender_unit_bytes(contender), report_wider(options));
     }
+}
+
+static void complain_too_many(const struct options *options, const struct trace *trace,
+                              const struct contender *contender, const struct size_result *result)
+{
+    char live[NUMBER_ROOM], most[NUMBER_ROOM];
+
+    number_format(live, result->blocks);
+    number_format(most, contender_most_blocks(contender));
+    complain("%s: too big: %s blocks are live at once, and the %s layout has handles for %s%s", trace->path,
+             live, options->layout, most, report_wider(options));
 }
 
 static void complain_broken(const struct trace *trace, const struct contender *contender,
@@ -128,6 +134,9 @@ static int survey_judge(const struct survey *survey)
 
         if (result->outcome == SIZE_TOO_BIG) {
             complain_too_big(options, trace, contender, result);
+            status = EXIT_USAGE;
+        } else if (result->outcome == SIZE_TOO_MANY) {
+            complain_too_many(options, trace, contender, result);
             status = EXIT_USAGE;
         } else if (result->outcome == SIZE_BROKEN) {
             complain_broken(trace, contender, result);
@@ -163,7 +172,7 @@ static void rows_print(struct libscols_table *table, const struct survey *survey
     report_number(bytes, 2, summary->peak_payload);
     for (size_t i = 0; i < survey->options->contender_count; i++) {
         report_number(bytes, 3 + i, result_of(survey, trace, i)->bytes);
-        report_cell(ratios, 3 + i, "%.3f", ratio_of(survey, trace, i));
+        report_ratio(ratios, 3 + i, ratio_of(survey, trace, i));
     }
 }
 
@@ -172,7 +181,7 @@ static void mean_print(struct libscols_table *table, const struct survey *survey
 {
     struct libscols_line *line = report_row(table);
 
-    report_cell(line, 0, "mean ratio");
+    report_cell(line, 0, "geometric mean");
     for (size_t i = 0; i < survey->options->contender_count; i++) {
         double sum = 0;
         size_t count = 0;
@@ -181,7 +190,7 @@ static void mean_print(struct libscols_table *table, const struct survey *survey
             sum += ratio > 0 ? log(ratio) : 0;
             count += ratio > 0;
         }
-        report_cell(line, 3 + i, "%.3f", count ? exp(sum / (double)count) : 0);
+        report_ratio(line, 3 + i, count ? exp(sum / (double)count) : 0);
     }
 }
 
@@ -285,8 +294,10 @@ static json_t *json_result(const struct survey *survey, size_t trace, size_t con
     const struct size_result *result = result_of(survey, trace, contender);
     json_t *reach = result->reach_bytes ? json_integer((json_int_t)result->reach_bytes) : json_null();
 
-    json_t *value = json_pack("{s:s, s:I, s:f, s:o, s:I}", "policy", who->name, "bytes",
-                              (json_int_t)result->bytes, "ratio", ratio_of(survey, trace, contender),
+    double ratio = ratio_of(survey, trace, contender);
+
+    json_t *value = json_pack("{s:s, s:I, s:o, s:o, s:I}", "policy", who->name, "bytes",
+                              (json_int_t)result->bytes, "ratio", ratio > 0 ? json_real(ratio) : json_null(),
                               "tried_up_to_bytes", reach, "replays", (json_int_t)result->replays);
 
     if (!who->policy) {

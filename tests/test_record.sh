@@ -204,6 +204,10 @@ says 'nothing recorded: it allocates nothing'
 quietly "$CC" -static -o static "$top_srcdir/tests/record/ends.c"
 record 1 ./static
 says 'nothing recorded: it did not load the recorder'
+built cramped
+record 1 ./cramped ./ends _exit
+says 'ended with status 3'
+says 'recording of ends stopped early.*memory'
 
 failing() {
     wanted=$1

@@ -213,6 +213,40 @@ static bool map_log(int fd)
     return true;
 }
 
+static void name_image(struct recorder_log *log)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = '\0';
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : program_invocation_short_name;
+    size_t shown = strnlen(name, sizeof log->image - 1);
+    memcpy(log->image, name, shown);
+    log->image[shown] = '\0';
+}
+
+static void begin_image(struct recorder_log *log)
+{
+    log->start = atomic_load(&log->next);
+    log->images++;
+    log->pointer_bits = CHAR_BIT * sizeof(void *);
+    name_image(log);
+}
+
+/* Where the log does not fit into the address space, its head does, and says why nothing follows. */
+static void refuse(int fd, int error)
+{
+    struct recorder_log *head = mmap(NULL, sizeof *head, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (head == MAP_FAILED) {
+        return;
+    }
+    if (head->magic == RECORDER_MAGIC) {
+        begin_image(head);
+        atomic_store(&head->error, (uint32_t)error);
+    }
+    munmap(head, sizeof *head);
+}
+
 static bool open_log(void)
 {
     int fd = open(log_path, O_RDWR | O_CLOEXEC);
@@ -220,6 +254,9 @@ static bool open_log(void)
         return false;
     }
     bool fine = map_log(fd);
+    if (!fine) {
+        refuse(fd, errno);
+    }
     close(fd);
     return fine && recorder_log->magic == RECORDER_MAGIC;
 }
@@ -235,18 +272,6 @@ static bool make_switch(void)
     return madvise(page, 1, MADV_WIPEONFORK) == 0;
 }
 
-static void name_image(void)
-{
-    char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    path[length < 0 ? 0 : length] = '\0';
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : program_invocation_short_name;
-    size_t shown = strnlen(name, sizeof recorder_log->image - 1);
-    memcpy(recorder_log->image, name, shown);
-    recorder_log->image[shown] = '\0';
-}
-
 /* An exec begins the recording anew: the heap of the program before is gone. */
 static bool start(void)
 {
@@ -259,10 +284,7 @@ static bool start(void)
     if (!open_log()) {
         return false;
     }
-    recorder_log->start = atomic_load(&recorder_log->next);
-    recorder_log->images++;
-    recorder_log->pointer_bits = CHAR_BIT * sizeof(void *);
-    name_image();
+    begin_image(recorder_log);
     if (!make_switch()) {
         atomic_store(&recorder_log->error, (uint32_t)errno);
         return false;

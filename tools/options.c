@@ -134,7 +134,7 @@ static void trace_add(struct options *options, char *path)
     options->traces[options->trace_count++] = path;
 }
 
-static error_t parse_common(int key, char *text, struct argp_state *state)
+static error_t parse_common_option(int key, char *text, struct argp_state *state)
 {
     struct reading *reading = state->input;
     struct options *options = reading->options;
@@ -158,8 +158,18 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
     case KEY_PROGRESS:
         options->shows_progress = true;
         return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_traces(int key, char *text, struct argp_state *state)
+{
+    struct reading *reading = state->input;
+
+    switch (key) {
     case ARGP_KEY_ARG:
-        trace_add(options, text);
+        trace_add(reading->options, text);
         return 0;
     case ARGP_KEY_NO_ARGS:
         REFUSE(state, "no trace was named");
@@ -172,7 +182,13 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
     }
 }
 
-static error_t parse_replay(int key, char *text, struct argp_state *state)
+static error_t parse_common(int key, char *text, struct argp_state *state)
+{
+    error_t error = parse_common_option(key, text, state);
+    return error == ARGP_ERR_UNKNOWN ? parse_traces(key, text, state) : error;
+}
+
+static error_t parse_replay_option(int key, char *text, struct argp_state *state)
 {
     struct reading *reading = state->input;
     struct options *options = reading->options;
@@ -187,14 +203,25 @@ static error_t parse_replay(int key, char *text, struct argp_state *state)
     case KEY_MANUAL:
         options->manual = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->trace_count > 0) {
-            REFUSE(state, "one trace at a time, please; '%s' is another", text);
-        }
-        return parse_common(key, text, state);
     default:
-        return parse_common(key, text, state);
+        return ARGP_ERR_UNKNOWN;
     }
+}
+
+static void second_trace_refuse(int key, const char *text, struct argp_state *state)
+{
+    const struct reading *reading = state->input;
+
+    if (key == ARGP_KEY_ARG && reading->options->trace_count > 0) {
+        REFUSE(state, "one trace at a time, please; '%s' is another", text);
+    }
+}
+
+static error_t parse_replay(int key, char *text, struct argp_state *state)
+{
+    second_trace_refuse(key, text, state);
+    error_t error = parse_replay_option(key, text, state);
+    return error == ARGP_ERR_UNKNOWN ? parse_common(key, text, state) : error;
 }
 
 /* --- Help --------------------------------------------------------------------------- */

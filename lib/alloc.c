@@ -60,11 +60,16 @@ static defrag_status place_hard(defrag_pool *pool, df_granules size, df_granules
     return status;
 }
 
-/* Finds a place where none was found at once. The callers that want it pass it: others do not link it. */
-typedef defrag_status find_place(defrag_pool *pool, df_granules size, df_granules *o);
+/* Gives the block at `o`, which is taken, a slot and with it a name. */
+static void name_new(defrag_pool *pool, df_granules o, df_granules size, defrag_handle *out)
+{
+    uint32_t slot;
+    df_word entry = df_heap_take_slot(pool, &slot);
+    name_block(pool, pool->table, o, size, slot, entry, out);
+}
 
-static defrag_status allocate(defrag_pool *pool, size_t bytes, unsigned tries, find_place *hard,
-                              defrag_handle *out)
+/* Allocates where a place is found at once, after so many tries in the request's own bin. */
+static defrag_status allocate_at_once(defrag_pool *pool, size_t bytes, unsigned tries, defrag_handle *out)
 {
     df_granules size = heap_granules(pool, bytes);
     if (size == 0)
@@ -75,81 +80,84 @@ static defrag_status allocate(defrag_pool *pool, size_t bytes, unsigned tries, f
 
     df_granules grow = (df_granules)need;
     df_granules o = place(pool, heap_find(pool, size, bins_of(size), tries), size, grow);
-    if (o == 0 && hard == NULL)
+    if (o == 0)
         return pool->free < size + grow ? DEFRAG_NO_MEMORY : DEFRAG_FRAGMENTED;
-    if (o == 0) {
-        defrag_status status = hard(pool, size, &o);
-        if (status != DEFRAG_OK)
-            return status;
-    }
-    uint32_t slot;
-    df_word entry = df_heap_take_slot(pool, &slot);
-    name_block(pool, pool->table, o, size, slot, entry, out);
+    name_new(pool, o, size, out);
     return DEFRAG_OK;
 }
 
-/* An allocation inside the critical section. */
-typedef defrag_status allocator(defrag_pool *pool, size_t bytes, defrag_handle *out);
-
-static defrag_status allocate_fast(defrag_pool *pool, size_t bytes, defrag_handle *out)
+/* The same, and else at any price. */
+static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    return allocate(pool, bytes, 1, NULL, out);
-}
-
-static defrag_status allocate_full(defrag_pool *pool, size_t bytes, defrag_handle *out)
-{
-    return allocate(pool, bytes, ALLOC_TRIES, place_hard, out);
-}
-
-static void zero(defrag_pool *pool, defrag_handle handle)
-{
-    df_granules o = entry_offset(table_entry(pool, handle_slot(handle.bits)));
-    memset(block_payload(pool, o), 0, block_payload_bytes(header_size(block_header(pool, o))));
-}
-
-static defrag_status allocate_fast_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
-{
-    defrag_status status = allocate_fast(pool, bytes, out);
+    df_granules o;
+    defrag_status status = allocate_at_once(pool, bytes, ALLOC_TRIES, out);
+    if (status != DEFRAG_NO_MEMORY && status != DEFRAG_FRAGMENTED)
+        return status;
+    df_granules size = heap_granules(pool, bytes);
+    status = place_hard(pool, size, &o);
     if (status == DEFRAG_OK)
-        zero(pool, *out);
-    return status;
-}
-
-static defrag_status allocate_full_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
-{
-    defrag_status status = allocate_full(pool, bytes, out);
-    if (status == DEFRAG_OK)
-        zero(pool, *out);
+        name_new(pool, o, size, out);
     return status;
 }
 
 /* --- The public forms ------------------------------------------------------------------- */
 
-/* Any allocation from start to end. */
-DF_NOINLINE static defrag_status allocate_any(defrag_pool *pool, size_t bytes, allocator *how,
-                                              defrag_handle *out)
+/* Begins an allocation; where it answers anything but DEFRAG_OK that was all. */
+static defrag_status begin(defrag_pool *pool, defrag_handle *out)
 {
     if (out == NULL)
         return DEFRAG_BAD_ARGUMENT;
     *out = DEFRAG_NULL;
-    defrag_status status = df_heap_enter(pool);
-    if (status != DEFRAG_OK)
-        return status;
-    status = how(pool, bytes, out);
+    return df_heap_enter(pool);
+}
+
+/* Ends one that began, with the status that it had. */
+static defrag_status end(defrag_pool *pool, defrag_status status)
+{
     if (status != DEFRAG_OK)
         (void)df_heap_refuse(pool, status);
     heap_leave(pool);
     return status;
 }
 
+/* The same, of a payload that is to be zero. */
+static defrag_status end_zeroed(defrag_pool *pool, defrag_status status, defrag_handle handle)
+{
+    if (status == DEFRAG_OK) {
+        df_granules o = entry_offset(table_entry(pool, handle_slot(handle.bits)));
+        memset(block_payload(pool, o), 0, block_payload_bytes(header_size(block_header(pool, o))));
+    }
+    return end(pool, status);
+}
+
 DF_NOINLINE static defrag_status alloc_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    return allocate_any(pool, bytes, allocate_full, out);
+    defrag_status status = begin(pool, out);
+    return status == DEFRAG_OK ? end(pool, allocate(pool, bytes, out)) : status;
 }
 
 DF_NOINLINE static defrag_status alloc_fast_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    return allocate_any(pool, bytes, allocate_fast, out);
+    defrag_status status = begin(pool, out);
+    return status == DEFRAG_OK ? end(pool, allocate_at_once(pool, bytes, 1, out)) : status;
+}
+
+static defrag_status alloc_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    defrag_status status = begin(pool, out);
+    if (status != DEFRAG_OK)
+        return status;
+    status = allocate(pool, bytes, out);
+    return end_zeroed(pool, status, *out);
+}
+
+static defrag_status alloc_fast_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    defrag_status status = begin(pool, out);
+    if (status != DEFRAG_OK)
+        return status;
+    status = allocate_at_once(pool, bytes, 1, out);
+    return end_zeroed(pool, status, *out);
 }
 
 /* Payloads up to this size are the hot path's: their bin needs no test for the last one. */
@@ -157,7 +165,7 @@ DF_NOINLINE static defrag_status alloc_fast_rest(defrag_pool *pool, size_t bytes
 
 /* The common case: a plain pool, an empty slot, a hole or the wilderness at once. */
 DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle *out, unsigned tries,
-                                  allocator *rest)
+                                  defrag_status (*rest)(defrag_pool *, size_t, defrag_handle *))
 {
     if (!heap_is_plain(pool) || DF_UNLIKELY(out == NULL) || DF_UNLIKELY(bytes > HOT_BYTES))
         return rest(pool, bytes, out);
@@ -195,12 +203,12 @@ static size_t total_bytes(size_t count, size_t elem_bytes)
 
 defrag_status defrag_alloc_slice(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
 {
-    return allocate_any(pool, total_bytes(count, elem_bytes), allocate_full_zeroed, out);
+    return alloc_zeroed(pool, total_bytes(count, elem_bytes), out);
 }
 
 defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
 {
-    return allocate_any(pool, total_bytes(count, elem_bytes), allocate_fast_zeroed, out);
+    return alloc_fast_zeroed(pool, total_bytes(count, elem_bytes), out);
 }
 
 /* Whether every field of the request is one that can be granted. */
@@ -218,8 +226,7 @@ defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *requ
     if (request == NULL || !is_sound(request))
         return DEFRAG_BAD_ARGUMENT;
     size_t bytes = total_bytes(request->count ? request->count : 1, request->bytes);
-    allocator *how = request->flags & DEFRAG_ZERO ? allocate_full_zeroed : allocate_full;
-    return allocate_any(pool, bytes, how, out);
+    return request->flags & DEFRAG_ZERO ? alloc_zeroed(pool, bytes, out) : alloc_rest(pool, bytes, out);
 }
 
 /* --- Freeing --------------------------------------------------------------------------------- */

@@ -15,8 +15,11 @@ measure() {
     echo "--- $name: bytes of stack, limit $limit"
     LC_ALL=C sort -rn report
     [ "$status" -eq 0 ] || fail "$name"
-    # Calls through a pointer are not in the graph; only callbacks may be such.
-    grep -q 'defrag_alloc > .*df_make_room' report || fail "$name: the graph has lost what moves blocks"
+    # Calls through a pointer are not in the graph; only callbacks may be such once code is optimised.
+    case $name in
+    *-as-written) ;;
+    *) grep -q 'defrag_alloc > .*df_make_room' report || fail "$name: the graph has lost what moves blocks" ;;
+    esac
     measured=$((measured + 1))
 }
 

@@ -492,10 +492,12 @@ static void test_ranges_tell_the_truth(void **state)
 /* --- The originals --------------------------------------------------------------------------------- */
 
 /*
- * What mattconte/tlsf (at 063fe473) and o1heap (at 0668766d), compiled for a
- * 32-bit x86, answered to the requests of script_step(): the hash of where each
- * block was placed, from the beginning of the arena on, or that there was no
- * room. To them a request of no bytes was made one of one byte, and a heap in
+ * What the cores of mattconte/tlsf (at 063fe473) and o1heap (at 0668766d)
+ * answered to the requests of script_step(): the hash of where each block was
+ * placed, from the beginning of the arena on, or that there was no room. The
+ * cores were typed anew from the published sources, without comments and
+ * assertions, and compiled for a 32-bit x86; the numbers are thus as good as that
+ * copy, which is not kept here. To them a request of no bytes was made one of one byte, and a heap in
  * which o1heapReallocate() had failed was put back as it was before.
  */
 struct recorded {

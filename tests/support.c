@@ -160,3 +160,12 @@ size_t support_granules(const struct inside *inside, size_t bytes)
     size_t granules = (bytes + inside->header + inside->granule - 1) / inside->granule;
     return granules < inside->smallest ? inside->smallest : granules;
 }
+
+void support_make_gaps(const struct defrag_build *b, defrag_pool *pool)
+{
+    defrag_handle handles[12];
+    for (size_t i = 0; i < 12; i++)
+        EXPECT_STATUS(b->alloc(pool, 20, &handles[i]), DEFRAG_OK);
+    for (size_t i = 0; i < 12; i += 2)
+        EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
+}

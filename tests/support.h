@@ -64,6 +64,9 @@ void support_buffer_free(struct support_buffer *buffer);
 defrag_pool *support_pool_of(const struct defrag_build *build, struct support_buffer *buffer,
                              size_t granules, const defrag_config *config);
 
+/* Allocates twelve small blocks and frees every other one, the first among them. */
+void support_make_gaps(const struct defrag_build *build, defrag_pool *pool);
+
 /* splitmix64: the same numbers on every machine. */
 uint64_t support_random(uint64_t *state);
 /* 0 … below - 1 */

@@ -80,15 +80,6 @@ static void on_move(void *context, defrag_handle handle, void *from, void *to, s
 
 static const defrag_config config = {.on_move = on_move, .move_context = &callback};
 
-static void make_gaps(const struct defrag_build *b, defrag_pool *pool)
-{
-    defrag_handle handles[12];
-    for (size_t i = 0; i < 12; i++)
-        EXPECT_STATUS(b->alloc(pool, 20, &handles[i]), DEFRAG_OK);
-    for (size_t i = 0; i < 12; i += 2)
-        EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
-}
-
 /* Everything that moves: compact, steps, alloc, make_room, resize in each of its ways. */
 static void every_call_from_on_move_is_refused(const struct defrag_build *b)
 {
@@ -97,7 +88,7 @@ static void every_call_from_on_move_is_refused(const struct defrag_build *b)
     callback.b = b;
     for (int how = 0; how < 6; how++) {
         callback.pool = support_pool_of(b, &buffer, how == 5 ? 74 : 60, &config);
-        make_gaps(b, callback.pool);
+        support_make_gaps(b, callback.pool);
         callback.calls = 0;
         defrag_statistics s = support_statistics(b, callback.pool);
         if (how == 0)
@@ -136,7 +127,7 @@ static void every_call_from_a_visitor_is_refused(const struct defrag_build *b)
         callback.b = b;
         callback.calls = 0;
         callback.pool = support_pool_of(b, &buffer, 200, plain ? NULL : &config);
-        make_gaps(b, callback.pool);
+        support_make_gaps(b, callback.pool);
         EXPECT_STATUS(b->walk(callback.pool, visit_and_intrude, &callback), DEFRAG_OK);
         EXPECT(callback.calls == 13, "%u stretches", callback.calls);
         EXPECT_STATUS(b->check(callback.pool), DEFRAG_OK);

@@ -161,27 +161,18 @@ static void balanced_in_every_function(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
-static void make_gaps(const struct defrag_build *b, defrag_pool *pool)
-{
-    defrag_handle handles[12];
-    for (size_t i = 0; i < 12; i++)
-        EXPECT_STATUS(b->alloc(pool, 20, &handles[i]), DEFRAG_OK);
-    for (size_t i = 0; i < 12; i += 2)
-        EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
-}
-
 /* defrag_compact() lets others in between blocks; the others hold the section throughout. */
 static void compact_leaves_between_blocks(const struct defrag_build *b)
 {
     struct support_buffer buffer;
     begin(b, &buffer, 100);
-    make_gaps(b, hooks.pool);
+    support_make_gaps(b, hooks.pool);
     hooks.entered = 0;
     EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
     EXPECT(hooks.moves == 6, "compact moved %u blocks", hooks.moves);
     EXPECT(hooks.entered >= hooks.moves, "%u blocks in %u critical sections", hooks.moves, hooks.entered);
     expect_entered("compact", 1);
-    make_gaps(b, hooks.pool);
+    support_make_gaps(b, hooks.pool);
     hooks.entered = 0;
     while (b->compact_step(hooks.pool, 10, NULL) == DEFRAG_MORE) {
         EXPECT(hooks.entered == 1, "a step enters %u times", hooks.entered);
@@ -324,7 +315,7 @@ static void other_pools_are_independent(const struct defrag_build *b)
     other.b = b;
     other.pool = support_pool_of(b, &second, 20, NULL);
     other.calls = 0;
-    make_gaps(b, pool);
+    support_make_gaps(b, pool);
     EXPECT_STATUS(b->compact(pool), DEFRAG_OK);
     EXPECT(other.calls == 6, "%u moves", other.calls);
     EXPECT_STATUS(b->check(other.pool), DEFRAG_OK);

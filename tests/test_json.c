@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What `defrag-bench --json` prints is JSON, and says what the tables say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,12 @@
  * out like the allocators they stand for. Whatever happens, blocks lie in the
  * pool, aligned, apart, and keep their contents.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,12 @@
  * The smallest pool is the smallest from which every larger one does, not the
  * smallest that happens to do: compared with trying every pool, one by one.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,7 +6,9 @@
  * A place for a block is a hole or the wilderness; and where the table has to
  * grow for its handle, the wilderness must have that granule besides.
  */
+#include "check.h"
 #include "compact.h"
+#include "guard.h"
 
 /* Blocks of the own bin that defrag_alloc() tries before the next bin; defrag_alloc_fast() tries one. */
 #define ALLOC_TRIES 4
@@ -45,6 +47,8 @@ DF_INLINE void name_block(defrag_pool *pool, df_word table, df_granules o, df_gr
  */
 static defrag_status place_hard(defrag_pool *pool, df_granules size, df_granules *o)
 {
+    if (!check_is_passed(pool))
+        return DEFRAG_CORRUPT;
     df_heap_trim(pool);
     df_granules grow = (df_granules)df_table_need(pool);
     *o = place_full(pool, size, grow);
@@ -79,7 +83,10 @@ static defrag_status allocate_at_once(defrag_pool *pool, size_t bytes, unsigned 
         return DEFRAG_NO_HANDLES;
 
     df_granules grow = (df_granules)need;
-    df_granules o = place(pool, heap_find(pool, size, bins_of(size), tries), size, grow);
+    df_granules o = heap_find(pool, size, bins_of(size), tries);
+    if (!guard_place(pool, o, size))
+        return DEFRAG_CORRUPT;
+    o = place(pool, o, size, grow);
     if (o == 0)
         return pool->free < size + grow ? DEFRAG_NO_MEMORY : DEFRAG_FRAGMENTED;
     name_new(pool, o, size, out);
@@ -240,7 +247,7 @@ static defrag_status free_block(defrag_pool *pool, defrag_handle handle)
     if (entry_lock(entry) != 0)
         return DEFRAG_LOCKED;
     df_granules o = entry_offset(entry);
-    if (!heap_is_owner(pool, o, slot))
+    if (!heap_is_owner(pool, o, slot) || !guard_free(pool, o, slot))
         return DEFRAG_CORRUPT;
     df_word header = block_header(pool, o);
     table_give(pool, pool->table, slot, entry);
@@ -299,6 +306,8 @@ static bool is_room(const defrag_pool *pool, df_granules size, df_granules grow)
 static defrag_status make_room(defrag_pool *pool, size_t bytes)
 {
     df_granules size = heap_granules(pool, bytes);
+    if (!check_is_passed(pool))
+        return DEFRAG_CORRUPT;
     if (size == 0)
         return DEFRAG_BAD_SIZE;
     int need = df_table_need(pool);

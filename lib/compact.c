@@ -24,7 +24,9 @@
  * that free memory or swallow a boundary lower the cursor, see
  * heap_lower_cursor(); unlocking a marked block lowers it to the gap.
  */
+#include "check.h"
 #include "compact.h"
+#include "guard.h"
 
 /* --- Sliding --------------------------------------------------------------------- */
 
@@ -32,8 +34,9 @@
 static df_granules slide_down(defrag_pool *pool, df_granules begin, df_granules end)
 {
     df_granules to = begin;
-    for (df_granules from = begin; from < end;) {
+    for (df_granules from = begin, last = 0; from < end && (!DEFRAG_HARDENING || from > last);) {
         df_word header = block_header(pool, from);
+        last = from;
         if (header_is_used(header)) {
             df_granules size = header_size(header);
             df_move_down(pool, from, to, header);
@@ -382,7 +385,7 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     *bytes = 0;
     for (;;) {
         df_word header = block_header(pool, end);
-        if (!header_is_used(header) || compact_stays(pool, end, header)
+        if (!header_is_used(header) || compact_stays(pool, end, header) || !guard_slide(pool, end)
             || block_bytes(header_size(header)) > allowance - *bytes)
             return end;
         *bytes += block_bytes(header_size(header));
@@ -402,10 +405,11 @@ static void pass_by(defrag_pool *pool, df_granules o, df_word header)
 }
 
 /*
- * Goes on from the cursor until the top is reached, which it then says, or
- * `budget` bytes are spent. The first thing is done whatever it costs.
+ * Goes on from the cursor until the top is reached, or `budget` bytes are spent.
+ * The first thing is done whatever it costs. Where that cannot be done for
+ * damage, nothing is; damage behind it is left to the next step.
  */
-static bool advance(defrag_pool *pool, size_t budget, size_t *moved)
+static defrag_status advance(defrag_pool *pool, size_t budget, size_t *moved)
 {
     size_t spent = 0;
     *moved = 0;
@@ -413,7 +417,9 @@ static bool advance(defrag_pool *pool, size_t budget, size_t *moved)
         df_granules o = pool->cursor;
         df_word header = block_header(pool, o);
         if (spent > 0 && spent >= budget)
-            return false;
+            return DEFRAG_MORE;
+        if (!guard_step(pool, o))
+            return spent > 0 ? DEFRAG_MORE : DEFRAG_CORRUPT;
         if (header_is_used(header)) {
             pool->cursor = (df_half)(o + header_size(header));
             spent += VISIT_BYTES;
@@ -433,12 +439,12 @@ static bool advance(defrag_pool *pool, size_t budget, size_t *moved)
             allowance = block_bytes(header_size(header_above));
         df_granules end = reach(pool, o, allowance, &bytes);
         if (bytes == 0)
-            return false;
+            return DEFRAG_MORE;
         pool->cursor = (df_half)df_slide(pool, o, end);
         spent += bytes;
         *moved += bytes;
     }
-    return true;
+    return DEFRAG_OK;
 }
 
 /* Whether there is nothing left to do; O(1). */
@@ -452,7 +458,7 @@ static bool is_done(defrag_pool *pool)
 static defrag_status compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
 {
     *moved = 0;
-    return is_done(pool) || advance(pool, max_bytes, moved) ? DEFRAG_OK : DEFRAG_MORE;
+    return is_done(pool) ? DEFRAG_OK : advance(pool, max_bytes, moved);
 }
 
 defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
@@ -475,9 +481,12 @@ defrag_status defrag_clean(defrag_pool *pool)
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
-    df_heap_trim(pool);
+    if (check_is_passed(pool))
+        df_heap_trim(pool);
+    else
+        status = DEFRAG_CORRUPT;
     heap_leave(pool);
-    return DEFRAG_OK;
+    return status;
 }
 
 /* The budget of a step of defrag_compact(): where others wait to get in, one block. */

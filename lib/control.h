@@ -110,18 +110,40 @@ DF_STATIC_ASSERT(offsetof(struct defrag_pool, bins) == DF_BINS_AT, "a bin stands
 
 /* --- Words of the image, by byte offset -------------------------------------- */
 
+/*
+ * In a hardened build these are what makes every call safe whatever the image
+ * says: a word outside the pool reads as 0, and what is stored to one, or to any
+ * field of the control block but the bins, is dropped.
+ */
+DF_INLINE bool word_is_inside(const defrag_pool *pool, size_t at)
+{
+    return at <= pool->granules * DF_GRANULE - DF_WORD;
+}
+
+DF_INLINE bool word_is_writable(const defrag_pool *pool, size_t at)
+{
+    size_t blocks = DF_FIRST * DF_GRANULE - DF_WORD;
+    return at - DF_BINS_AT < sizeof pool->bins || (at >= blocks && word_is_inside(pool, at));
+}
+
 DF_INLINE df_word word_load(const defrag_pool *pool, size_t at)
 {
+    if (DEFRAG_HARDENING && DF_UNLIKELY(!word_is_inside(pool, at)))
+        return 0;
     return *(const df_word_alias *)(const void *)((const uint8_t *)pool + at);
 }
 
 DF_INLINE void word_store(defrag_pool *pool, size_t at, df_word value)
 {
+    if (DEFRAG_HARDENING && DF_UNLIKELY(!word_is_writable(pool, at)))
+        return;
     *(df_word_alias *)(void *)((uint8_t *)pool + at) = value;
 }
 
 DF_INLINE void word_store_low(defrag_pool *pool, size_t at, df_granules value)
 {
+    if (DEFRAG_HARDENING && DF_UNLIKELY(!word_is_writable(pool, at)))
+        return;
     *(df_half_alias *)(void *)((uint8_t *)pool + at + DF_LOW_HALF) = (df_half)value;
 }
 

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap.h"
 
+/* What every call relies on: the marks, and what is computed with them. O(1). */
+static bool control_is_sound(const defrag_pool *pool)
+{
+    df_granules blocks = (df_granules)pool->floor - DF_FIRST;
+    return df_heap_marks_are_sound(pool) && pool->cursor >= DF_FIRST && pool->cursor <= pool->top
+           && pool->free >= heap_wilderness(pool) && pool->free <= blocks && pool->free_lowest <= pool->free
+           && pool->free_tail <= table_slots(pool) && (table_entry(pool, 0) & DF_HALF_MAX) == TABLE_MARK;
+}
+
 defrag_status df_heap_enter(const defrag_pool *pool)
 {
     if (pool == NULL || (DEFRAG_DEBUG && (pool->busy & DF_BUSY_CALLBACK)))
@@ -8,6 +17,10 @@ defrag_status df_heap_enter(const defrag_pool *pool)
     const defrag_config *config = heap_config(pool);
     if (config && config->enter)
         config->enter(config->section_context);
+    if (DEFRAG_HARDENING && !control_is_sound(pool)) {
+        heap_leave(pool);
+        return DEFRAG_CORRUPT;
+    }
     return DEFRAG_OK;
 }
 

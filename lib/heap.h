@@ -20,13 +20,19 @@ DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
     return config;
 }
 
-/* A pool without a configuration: no hooks to call, no flag to heed. A null pool is not plain. */
+/*
+ * A pool without a configuration: no hooks to call, no flag to heed. A null pool
+ * is not plain; nor is any where each call has to look at more first.
+ */
 DF_INLINE bool heap_is_plain(const defrag_pool *pool)
 {
-    return !DEFRAG_DEBUG && DF_LIKELY(pool != NULL) && DF_LIKELY(heap_config(pool) == NULL);
+    return !DEFRAG_DEBUG && !DEFRAG_HARDENING && DF_LIKELY(pool != NULL) && DF_LIKELY(heap_config(pool) == NULL);
 }
 
-/* Begins a call: DEFRAG_BAD_ARGUMENT for a null pool, or from inside a callback. */
+/*
+ * Begins a call: DEFRAG_BAD_ARGUMENT for a null pool, or from inside a callback;
+ * DEFRAG_CORRUPT, in a hardened build, if the control block is damaged.
+ */
 defrag_status df_heap_enter(const defrag_pool *pool);
 
 DF_INLINE void heap_leave(const defrag_pool *pool)

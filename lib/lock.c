@@ -4,7 +4,7 @@
  * does its work at once on a plain pool and leaves everything else (hooks, bad
  * arguments, errors, the rarer kind of lock) to a function of its own.
  */
-#include "mover.h"
+#include "guard.h"
 
 /* --- Locking, inside the critical section ----------------------------------------- */
 
@@ -16,6 +16,8 @@ static defrag_status lock_alone(defrag_pool *pool, defrag_handle handle, void **
         return DEFRAG_STALE;
     if (entry_lock(entry) != 0)
         return DEFRAG_LOCKED;
+    if (!guard_block(pool, entry_offset(entry), handle_slot(handle.bits)))
+        return DEFRAG_CORRUPT;
     table_set_entry(pool, handle_slot(handle.bits), entry | TABLE_LOCK_MASK);
     *out = block_payload(pool, entry_offset(entry));
     return DEFRAG_OK;
@@ -30,6 +32,8 @@ static defrag_status lock_shared(defrag_pool *pool, defrag_handle handle, const 
         return DEFRAG_LOCKED;
     if (entry_lock(entry) == TABLE_LOCK_SHARED)
         return DEFRAG_LOCK_LIMIT;
+    if (!guard_block(pool, entry_offset(entry), handle_slot(handle.bits)))
+        return DEFRAG_CORRUPT;
     table_set_entry(pool, handle_slot(handle.bits), entry + TABLE_LOCK_ONE);
     *out = block_payload(pool, entry_offset(entry));
     return DEFRAG_OK;
@@ -49,6 +53,8 @@ static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
         return DEFRAG_STALE;
     if (entry_lock(entry) == 0)
         return DEFRAG_NOT_LOCKED;
+    if (!guard_below(pool, entry_offset(entry), handle_slot(handle.bits)))
+        return DEFRAG_CORRUPT;
     bool passed = entry_is_passed(entry);
     entry -= entry_lock(entry) == TABLE_LOCK_ALONE ? TABLE_LOCK_MASK : TABLE_LOCK_ONE;
     if (passed && entry_lock(entry) == 0) {
@@ -145,7 +151,7 @@ static defrag_status find_payload(const defrag_pool *pool, defrag_handle handle,
     if (entry_lock(entry) > locks)
         return DEFRAG_LOCKED;
     df_granules o = entry_offset(entry);
-    if (!heap_is_owner(pool, o, handle_slot(handle.bits)))
+    if (!heap_is_owner(pool, o, handle_slot(handle.bits)) || !guard_block(pool, o, handle_slot(handle.bits)))
         return DEFRAG_CORRUPT;
     *payload = block_payload(pool, o);
     *size = block_payload_bytes(header_size(block_header(pool, o)));

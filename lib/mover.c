@@ -70,8 +70,18 @@ static size_t payload_count(df_word header)
     return block_payload_bytes(header_size(header)) / DF_WORD;
 }
 
+/* Whether both places are between the control block and the table. */
+static bool is_inside(const defrag_pool *pool, df_granules from, df_granules to, df_granules size)
+{
+    df_granules highest = from > to ? from : to;
+    return from >= DF_FIRST && to >= DF_FIRST && size > 0 && highest < pool->floor
+           && size <= pool->floor - highest;
+}
+
 void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
+    if (DEFRAG_HARDENING && !is_inside(pool, from, to, header_size(header)))
+        return;
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
     copy_ascending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
     finish(pool, from, to, header);
@@ -79,6 +89,8 @@ void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word h
 
 void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
+    if (DEFRAG_HARDENING && !is_inside(pool, from, to, header_size(header)))
+        return;
     copy_descending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
     finish(pool, from, to, header);

@@ -29,6 +29,11 @@
 #define DEFRAG_DEBUG 0
 #endif
 
+/* Whether every call is safe on a pool that was overwritten; see guard.h. */
+#ifndef DEFRAG_HARDENING
+#define DEFRAG_HARDENING 0
+#endif
+
 #if DEFRAG_WIDE != 0 && DEFRAG_WIDE != 1
 #error "DEFRAG_WIDE is 0 (narrow) or 1 (wide)"
 #endif
@@ -77,13 +82,20 @@ void *memset(void *to, int value, size_t bytes);
 #define df_heap_trim            DEFRAG_NAME(df_heap_trim)
 #define df_heap_take_slot       DEFRAG_NAME(df_heap_take_slot)
 #define df_heap_marks_are_sound DEFRAG_NAME(df_heap_marks_are_sound)
+#define df_check                DEFRAG_NAME(df_check)
+#define df_guard_block          DEFRAG_NAME(df_guard_block)
+#define df_guard_below          DEFRAG_NAME(df_guard_below)
+#define df_guard_free           DEFRAG_NAME(df_guard_free)
+#define df_guard_resize         DEFRAG_NAME(df_guard_resize)
+#define df_guard_place          DEFRAG_NAME(df_guard_place)
+#define df_guard_step           DEFRAG_NAME(df_guard_step)
+#define df_guard_slide          DEFRAG_NAME(df_guard_slide)
 #define df_move_down            DEFRAG_NAME(df_move_down)
 #define df_move_up              DEFRAG_NAME(df_move_up)
 #define df_slide                DEFRAG_NAME(df_slide)
 #define df_make_room            DEFRAG_NAME(df_make_room)
 #define df_gather               DEFRAG_NAME(df_gather)
 #define df_largest_sum          DEFRAG_NAME(df_largest_sum)
-#define df_check                DEFRAG_NAME(df_check)
 #endif
 
 #endif

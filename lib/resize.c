@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Giving a block another size: the nearest place first, other blocks' bytes last. */
+#include "check.h"
 #include "compact.h"
+#include "guard.h"
 
 /* Cuts the block at `o` down to `want` granules. */
 static void shrink(defrag_pool *pool, df_granules o, df_granules want)
@@ -97,17 +99,27 @@ static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
     return true;
 }
 
-/* Makes the block `want` granules long without moving another one. */
+/* Makes the block `want` granules long with what is free around it. O(1) and the bytes moved. */
+static bool grow_here(defrag_pool *pool, df_granules o, df_granules want)
+{
+    return grow_in_place(pool, o, want) || grow_backward(pool, o, want);
+}
+
+/* The same, with whatever is free, without moving another block. */
 static bool grow_alone(defrag_pool *pool, df_granules o, df_granules want)
 {
-    return grow_in_place(pool, o, want) || grow_backward(pool, o, want) || grow_elsewhere(pool, o, want);
+    return grow_here(pool, o, want) || grow_elsewhere(pool, o, want);
 }
 
 static defrag_status grow(defrag_pool *pool, uint32_t slot, df_granules want)
 {
     df_granules o = entry_offset(table_entry(pool, slot));
     df_granules own = header_size(block_header(pool, o));
-    if (grow_alone(pool, o, want))
+    if (grow_here(pool, o, want))
+        return DEFRAG_OK;
+    if (!check_is_passed(pool))
+        return DEFRAG_CORRUPT;
+    if (grow_elsewhere(pool, o, want))
         return DEFRAG_OK;
     df_heap_trim(pool);
     if (grow_alone(pool, o, want))
@@ -136,7 +148,7 @@ static defrag_status resize(defrag_pool *pool, defrag_handle handle, size_t byte
     if (!handle_is_current(pool, handle, &entry))
         return DEFRAG_STALE;
     df_granules o = entry_offset(entry);
-    if (!heap_is_owner(pool, o, slot))
+    if (!heap_is_owner(pool, o, slot) || !guard_resize(pool, o, slot))
         return DEFRAG_CORRUPT;
     df_granules want = heap_granules(pool, bytes);
     if (entry_lock(entry) != 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "check.h"
 #include "compact.h"
 
 /* The largest payload of a block of `size` granules, 0 if that is less than a block. */
@@ -98,6 +99,7 @@ void defrag_statistics_get(const defrag_pool *pool, defrag_statistics *out)
     memset(out, 0, sizeof *out);
     if (df_heap_enter(pool) != DEFRAG_OK)
         return;
-    fill(pool, out);
+    if (check_is_passed(pool))
+        fill(pool, out);
     heap_leave(pool);
 }

@@ -9,6 +9,8 @@ extern const struct inside n4_inside, n8_inside, n16_inside, w8_inside, w16_insi
 const struct inside *inside_of(const char *name)
 {
     static const struct inside *const all[] = {&n4_inside, &n8_inside, &n16_inside, &w8_inside, &w16_inside};
+    if (*name == 'h')
+        name++;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];

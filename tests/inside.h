@@ -65,7 +65,7 @@ struct inside {
     struct inside_field busy, cursor, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;
 };
 
-/* The inside of a build, found by its name. */
+/* The inside of a build, found by its name; a hardened build's is that of the plain one. */
 const struct inside *inside_of(const char *name);
 
 uint64_t inside_load(const defrag_pool *pool, const struct inside_field *field);

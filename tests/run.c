@@ -32,21 +32,31 @@ static bool is_chosen(const struct defrag_build *build)
     return !name || !*name || strcmp(name, build->name) == 0;
 }
 
+static struct CMUnitTest units[TESTS_MAX];
+static struct run runs[TESTS_MAX];
+static size_t total;
+
+/* A case for each build of the list. */
+static void add_cases(const struct support_test *test, const struct defrag_build *const *builds)
+{
+    for (; *builds; builds++) {
+        if (!is_chosen(*builds))
+            continue;
+        if (total == TESTS_MAX)
+            abort();
+        runs[total] = (struct run){*builds, test};
+        snprintf(names[total], sizeof names[total], "%s [%s]", test->name, (*builds)->name);
+        units[total] = (struct CMUnitTest){
+            .name = names[total], .test_func = run_one, .initial_state = &runs[total]};
+        total++;
+    }
+}
+
 int support_run(const char *group, const struct support_test *tests, size_t count)
 {
-    static struct CMUnitTest units[TESTS_MAX];
-    static struct run runs[TESTS_MAX];
-    size_t total = 0;
     for (size_t t = 0; t < count; t++) {
-        for (size_t b = 0; defrag_builds[b]; b++) {
-            if (!is_chosen(defrag_builds[b]) || total == TESTS_MAX)
-                continue;
-            runs[total] = (struct run){defrag_builds[b], &tests[t]};
-            snprintf(names[total], sizeof names[total], "%s [%s]", tests[t].name, defrag_builds[b]->name);
-            units[total] = (struct CMUnitTest){
-                .name = names[total], .test_func = run_one, .initial_state = &runs[total]};
-            total++;
-        }
+        add_cases(&tests[t], defrag_builds);
+        add_cases(&tests[t], support_hardened);
     }
     if (total == 0) {
         fprintf(stderr, "BUILD names no build: %s\n", getenv("BUILD"));

@@ -240,7 +240,7 @@ size_t states_granules(const struct defrag_build *build, size_t usual)
     unsigned effort = support_effort();
     size_t granules = usual;
     for (size_t i = 0; i < sizeof builds / sizeof builds[0]; i++)
-        if (strcmp(build->name, builds[i].name) == 0)
+        if (strcmp(inside_of(build->name)->name, builds[i].name) == 0)
             granules += builds[i].more;
     for (; effort >= 500 && granules < STATE_PIECES; effort /= 5)
         granules++;

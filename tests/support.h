@@ -18,10 +18,13 @@ struct support_test {
 };
 
 /*
- * Runs every test of the list over every build, or over the one that the
- * environment variable BUILD names. Returns the number of tests that failed.
+ * Runs every test of the list over every build, plain and hardened, or over the
+ * one that the environment variable BUILD names. Returns the number of tests that failed.
  */
 int support_run(const char *group, const struct support_test *tests, size_t count);
+
+/* The five builds hardened, hn4 to hw16, and a null pointer. On a sound pool they answer as the others do. */
+extern const struct defrag_build *const support_hardened[];
 
 /* How much a bounded random or exhaustive test may do: 100 unless DEFRAG_TEST_EFFORT says otherwise. */
 unsigned support_effort(void);

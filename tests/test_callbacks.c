@@ -10,6 +10,7 @@
 
 extern const struct defrag_build d8_build;
 const struct defrag_build *const defrag_builds[] = {&d8_build, NULL};
+const struct defrag_build *const support_hardened[] = {NULL};
 
 static struct callback {
     const struct defrag_build *b;

@@ -4,8 +4,8 @@
 
 awk '
 BEGIN {
-    layers = split("port bits control block,table bins heap mover lock,compact alloc,resize " \
-                   "check,stats,walk,version pool", layer, " ")
+    layers = split("port bits control block,table bins heap check,guard mover lock,compact " \
+                   "alloc,resize stats,walk,version pool", layer, " ")
     for (i = 1; i <= layers; i++) {
         modules = split(layer[i], module, ",")
         for (j = 1; j <= modules; j++)

@@ -34,6 +34,9 @@ refused alignment "unknown alignment" --with-alignment=32
 refused alignment-no "unknown alignment" --without-alignment
 refused wide-4 "needs --with-layout=narrow" --with-layout=wide --with-alignment=4
 refused debug "yes or no" --enable-debug=maybe
+refused hardening "yes or no" --enable-hardening=some
 refused tools "yes or no" --enable-tools=some
 decided narrow-4 narrow 4 --with-layout=narrow --with-alignment=4
+decided hardened narrow 8 --with-layout=narrow --enable-hardening
+grep -q "hardening  *yes\$" "$scratch/hardened/output" || fail "the summary does not say that it hardens"
 decided wide-16 wide 16 --with-layout=wide --with-alignment=16

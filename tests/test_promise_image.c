@@ -161,7 +161,7 @@ static void refuses_other_builds(const struct defrag_build *b)
     struct image image = make_image(b, handles, NULL);
     struct support_buffer copy = copy_image(&image, 0, 0);
     for (size_t i = 0; defrag_builds[i]; i++)
-        if (defrag_builds[i] != b)
+        if (inside_of(defrag_builds[i]->name) != inside_of(b->name))
             refuse(defrag_builds[i], &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
     support_buffer_free(&copy);
     support_buffer_free(&image.buffer);

@@ -42,7 +42,7 @@ static void bytes_beyond_the_payload(const struct defrag_build *build)
         {"n4", {8, 8, 8}}, {"n8", {8, 12, 8}}, {"n16", {16, 12, 16}}, {"w8", {20, 16, 20}}, {"w16", {20, 16, 20}},
     };
     for (size_t b = 0; b < sizeof promised / sizeof promised[0]; b++) {
-        if (strcmp(promised[b].name, build->name) != 0)
+        if (strcmp(promised[b].name, inside_of(build->name)->name) != 0)
             continue;
         for (size_t i = 0; i < 3; i++) {
             size_t bytes = overhead(build, payloads[i]);

@@ -8,12 +8,16 @@
 
 extern const struct defrag_build THIS_BUILD;
 
+#ifndef BUILD_KIND
+#define BUILD_KIND /* a letter in front of the name, where a program has the same build twice */
+#endif
+
 const struct defrag_build THIS_BUILD = {
 #if DEFRAG_WIDE
-    .name = "w" STRING(DEFRAG_ALIGNMENT),
+    .name = STRING(BUILD_KIND) "w" STRING(DEFRAG_ALIGNMENT),
     .layout = "wide",
 #else
-    .name = "n" STRING(DEFRAG_ALIGNMENT),
+    .name = STRING(BUILD_KIND) "n" STRING(DEFRAG_ALIGNMENT),
     .layout = "narrow",
 #endif
     .alignment = DEFRAG_ALIGNMENT,

@@ -110,12 +110,17 @@
  * With Clang a handle is a capability: -Wthread-safety reports a lock that is
  * not released on some path, an unlock without a lock, a free while locked. In
  * C only; C++ passes a handle by a constructor call, which hides its identity.
+ * It understands `if (p)`, `if (!p)` and a status compared with 0 or DEFRAG_OK.
+ * A function of the program that is called with a block locked, or leaves one
+ * locked, or unlocks one, says so to it with the same words.
  */
 #if defined(__clang__) && !defined(__cplusplus)
 #define DEFRAG_CAPABILITY(name)               __attribute__((capability(name)))
 #define DEFRAG_TRY_ACQUIRE(result, h)         __attribute__((try_acquire_capability(result, h)))
 #define DEFRAG_TRY_ACQUIRE_SHARED(result, h)  __attribute__((try_acquire_shared_capability(result, h)))
 #define DEFRAG_RELEASE(h)                     __attribute__((release_generic_capability(h)))
+#define DEFRAG_REQUIRES(h)                    __attribute__((requires_capability(h)))
+#define DEFRAG_REQUIRES_SHARED(h)             __attribute__((requires_shared_capability(h)))
 #define DEFRAG_EXCLUDES(h)                    __attribute__((locks_excluded(h)))
 #define DEFRAG_NO_THREAD_SAFETY_ANALYSIS      __attribute__((no_thread_safety_analysis))
 #else
@@ -123,6 +128,8 @@
 #define DEFRAG_TRY_ACQUIRE(result, h)
 #define DEFRAG_TRY_ACQUIRE_SHARED(result, h)
 #define DEFRAG_RELEASE(h)
+#define DEFRAG_REQUIRES(h)
+#define DEFRAG_REQUIRES_SHARED(h)
 #define DEFRAG_EXCLUDES(h)
 #define DEFRAG_NO_THREAD_SAFETY_ANALYSIS
 #endif
@@ -136,11 +143,13 @@
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
-#define DEFRAG_READS(pointer, bytes)  __attribute__((access(read_only, pointer, bytes)))
-#define DEFRAG_WRITES(pointer, bytes) __attribute__((access(write_only, pointer, bytes)))
+#define DEFRAG_READS(pointer, bytes)   __attribute__((access(read_only, pointer, bytes)))
+#define DEFRAG_WRITES(pointer, bytes)  __attribute__((access(write_only, pointer, bytes)))
+#define DEFRAG_UPDATES(pointer, bytes) __attribute__((access(read_write, pointer, bytes)))
 #else
 #define DEFRAG_READS(pointer, bytes)
 #define DEFRAG_WRITES(pointer, bytes)
+#define DEFRAG_UPDATES(pointer, bytes)
 #endif
 
 /* Inside the library `nonnull` would delete the very checks it promises. */
@@ -311,7 +320,8 @@ typedef defrag_status defrag_visitor(void *context, const defrag_block *block);
  * granules than the layout can count (65,535 narrow). `*out` is then null.
  */
 DEFRAG_API defrag_status defrag_init(defrag_pool **out, void *buffer, size_t bytes,
-                                     const defrag_config *or_null) DEFRAG_MUST_CHECK;
+                                     const defrag_config *or_null)
+    DEFRAG_MUST_CHECK DEFRAG_NONNULL(1) DEFRAG_WRITES(2, 3);
 
 /*
  * Adopts the pool whose image the buffer holds: one that was copied, restored
@@ -327,7 +337,8 @@ DEFRAG_API defrag_status defrag_init(defrag_pool **out, void *buffer, size_t byt
  * is null.
  */
 DEFRAG_API defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes,
-                                       const defrag_config *or_null) DEFRAG_MUST_CHECK;
+                                       const defrag_config *or_null)
+    DEFRAG_MUST_CHECK DEFRAG_NONNULL(1) DEFRAG_UPDATES(2, 3);
 
 /* --- Allocation -------------------------------------------------------------- */
 
@@ -494,7 +505,7 @@ DEFRAG_API defrag_status defrag_write(defrag_pool *pool, defrag_handle handle, s
  *
  * Moves blocks: never. Cost: O(S). Fails iff: DEFRAG_BAD_ARGUMENT.
  */
-DEFRAG_API defrag_status defrag_clean(defrag_pool *pool);
+DEFRAG_API defrag_status defrag_clean(defrag_pool *pool) DEFRAG_NONNULL(1);
 
 /*
  * Slides every block that is not locked down as far as the locked ones allow,
@@ -504,7 +515,7 @@ DEFRAG_API defrag_status defrag_clean(defrag_pool *pool);
  * Moves blocks: yes. Cost: O(B + S) and the bytes moved. It leaves the critical
  * section between blocks. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
-DEFRAG_API defrag_status defrag_compact(defrag_pool *pool);
+DEFRAG_API defrag_status defrag_compact(defrag_pool *pool) DEFRAG_NONNULL(1);
 
 /*
  * A part of defrag_compact(). Each block looked at costs 8 bytes of
@@ -519,7 +530,7 @@ DEFRAG_API defrag_status defrag_compact(defrag_pool *pool);
  * DEFRAG_BAD_ARGUMENT.
  */
 DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes,
-                                             size_t *moved) DEFRAG_MUST_CHECK;
+                                             size_t *moved) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
 
 /*
  * Sees to it that the next defrag_alloc_fast(pool, bytes) succeeds. It moves
@@ -532,7 +543,7 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
  * Fails iff: as defrag_alloc(), whose DEFRAG_MANUAL it does not heed. It counts
  * no failure.
  */
-DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRAG_MUST_CHECK;
+DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
 
 /* --- Looking at it ---------------------------------------------------------------- */
 
@@ -555,7 +566,7 @@ DEFRAG_API void defrag_statistics_get(const defrag_pool *pool, defrag_statistics
  * Moves blocks: never; writes nothing. Cost: O(B + S).
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_CORRUPT, an invariant is broken.
  */
-DEFRAG_API defrag_status defrag_check(const defrag_pool *pool) DEFRAG_MUST_CHECK;
+DEFRAG_API defrag_status defrag_check(const defrag_pool *pool) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
 
 /*
  * Shows every block, and last the wilderness, to the visitor, in address order.
@@ -564,7 +575,8 @@ DEFRAG_API defrag_status defrag_check(const defrag_pool *pool) DEFRAG_MUST_CHECK
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_CORRUPT, the chain of blocks leaves
  * the pool; else what the visitor returned last.
  */
-DEFRAG_API defrag_status defrag_walk(const defrag_pool *pool, defrag_visitor *visitor, void *context);
+DEFRAG_API defrag_status defrag_walk(const defrag_pool *pool, defrag_visitor *visitor,
+                                     void *context) DEFRAG_NONNULL(1, 2);
 
 /* The name of a status without its prefix, as "NO_MEMORY"; "unknown status" for any other number. */
 DEFRAG_API const char *defrag_status_string(defrag_status status);
@@ -671,8 +683,8 @@ DEFRAG_UNUSED DEFRAG_NO_THREAD_SAFETY_ANALYSIS static inline void defrag_guard_r
     }
 }
 
-DEFRAG_UNUSED static inline defrag_status defrag_new_(defrag_pool *pool, size_t count, size_t elem_bytes,
-                                                      size_t alignment, defrag_handle *out)
+DEFRAG_UNUSED DEFRAG_MUST_CHECK DEFRAG_NONNULL(1, 5) static inline defrag_status
+defrag_new_(defrag_pool *pool, size_t count, size_t elem_bytes, size_t alignment, defrag_handle *out)
 {
     defrag_request request;
     request.bytes = count ? elem_bytes : 0;

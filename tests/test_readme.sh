@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The README's C program compiles without a warning and prints what the README says.
+# The README's C program compiles without a warning and prints what the README says;
+# its wrong ones get the diagnostics that it shows.
 . "${top_srcdir:?}/tests/package.sh"
 cd "$scratch"
 
@@ -29,6 +30,31 @@ for compiler in $(compilers_of gcc clang); do
     for_each_build with_sources
 done
 [ -s printed ] || skip "neither gcc nor clang is here"
+
+# The wrong programs, and what the compilers that they were shown to say of them.
+fenced "c wrong.c" >wrong.c
+fenced "c careless.c" >careless.c
+fenced "text clang" >clang.expected
+fenced "text gcc" >gcc.expected
+for file in wrong.c careless.c clang.expected gcc.expected; do
+    [ -s $file ] || fail "the README does not show $file"
+done
+# version COMPILER MACRO
+version() {
+    echo "$2" | "$1" -E -P - 2>/dev/null || echo "none of $1"
+}
+if [ "$(version clang __clang_major__)" = 14 ]; then
+    clang -Wall -Wthread-safety -I"$lib" -fsyntax-only wrong.c 2>&1 | grep -v ' generated\.$' >said
+    diff clang.expected said || fail "clang says something else of wrong.c"
+else
+    echo "NOTE: no clang 14 here; what the README shows of it is not compared"
+fi
+if [ "$(version gcc __GNUC__)" = 12 ]; then
+    LC_ALL=C gcc -O2 -Wall -I"$lib" -S careless.c 2>&1 | grep warning: | sort -u >said
+    diff gcc.expected said || fail "gcc says something else of careless.c"
+else
+    echo "NOTE: no gcc 12 here; what the README shows of it is not compared"
+fi
 
 # The commands it names are there.
 for command in demo check; do

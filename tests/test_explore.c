@@ -1,0 +1,1081 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every reachable state of a small pool, breadth first from the fresh pool to
+ * the fixpoint, with every call and every argument that makes a difference.
+ *
+ * A scope is a build, the free granules of the empty pool, the most blocks that
+ * live at once, and a configuration. A state is the canonical form of the image
+ * (canon.h): everything but statistics, payloads, free bytes and generations.
+ * Nothing is hashed together; two states are one iff their forms are equal, and
+ * drawing the form over the image a call left must change no byte of it.
+ *
+ * The calls, from every state:
+ *   alloc, alloc_fast, alloc_slice, alloc_slice_fast, alloc_request, make_room
+ *       of every size in granules, one more than the pool holds among them
+ *   resize of every block to every size in granules
+ *   free, lock, lock_shared, unlock of every block
+ *   clean, compact, compact_step with every budget in granules
+ * A block has no lock, one shared one or the exclusive one. Where one block more
+ * than the scope has would live the call is made and checked all the same, but
+ * not followed.
+ *
+ * After each: the status is the one that tests/layout.c and the table of statuses
+ * predict; defrag_check(); the payload of every block (a function of its slot);
+ * its size, slot, lock and generation; what may have moved; that nothing moves
+ * more than the cheapest slide; that a refused call changed nothing. In each
+ * state besides: walk, statistics and attach; read, write and size; for each slot
+ * a stale handle with every call that takes one; largest_fast and largest_certain
+ * are exact; steps of any budget end where compact does.
+ *
+ * Generations. A call compares the handle's generation with the entry's and does
+ * nothing else that depends on them but write generations: the entry's, when a
+ * block is freed; the seed, when an entry is freed or forgotten; a new entry's.
+ * So a call with a current handle, or with a stale one, leads to the same form
+ * whatever the generations are, and they can be left out of it. That is not only
+ * argued: each state is expanded with generations, payloads and free bytes drawn
+ * from a hash of it, half of the generations such that the next one pulls the
+ * seed; and one state in 16 twice, with different ones, which must lead to the
+ * same forms. The exact sequence of generations is tests/model.c's business.
+ *
+ * Shared locks above one, alignment, skipped bytes and on_move are tested
+ * elsewhere; the statistics' counters too.
+ *
+ *   test_explore                          the scopes of make check
+ *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked]
+ *                [--seconds=N] [--megabytes=N]
+ */
+#include "canon.h"
+#include "layout.h"
+#include "space.h"
+#include "statuses.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum call {
+    CALL_START, /* the fresh pool: no call yet */
+    CALL_ALLOC,
+    CALL_ALLOC_FAST,
+    CALL_SLICE,
+    CALL_SLICE_FAST,
+    CALL_REQUEST,
+    CALL_MAKE_ROOM,
+    CALL_RESIZE,
+    CALL_FREE_BLOCK,
+    CALL_LOCK_ALONE,
+    CALL_SHARE,
+    CALL_RELEASE,
+    CALL_CLEAN,
+    CALL_COMPACT,
+    CALL_STEP,
+    CALLS
+};
+
+static const char *const call_names[CALLS] = {
+    "init",   "alloc", "alloc_fast", "alloc_slice", "alloc_slice_fast", "alloc_request", "make_room",   "resize",
+    "free",   "lock",  "lock_shared", "unlock",     "clean",            "compact",       "compact_step"};
+
+#define BUDGET_ALL 0xffu /* a step's argument: no limit; else granules */
+
+enum configuration { PLAIN, MANUAL, HOOKED };
+static const char *const configuration_names[] = {"plain", "manual", "hooked"};
+
+struct scope {
+    const char *build;
+    unsigned granules;
+    unsigned handles;
+    enum configuration configuration;
+    unsigned seconds; /* 0: no limit */
+    size_t megabytes;
+};
+
+#define PAYLOAD_MAX (CANON_GRANULES * 16)
+
+struct explorer {
+    struct scope scope;
+    const struct defrag_build *build;
+    const struct inside *inside;
+    const struct canon_build *canon;
+    defrag_config config;
+    bool manual;
+
+    struct support_buffer buffer;
+    defrag_pool *pool;
+    size_t bytes;
+    unsigned char *fresh; /* the image of the fresh pool  */
+    unsigned char *base;  /* of the state in hand         */
+    unsigned char *other; /* of a call that is compared   */
+
+    struct space space;
+    size_t current; /* number of the state in hand */
+    struct space_step step;
+
+    /* The state in hand. */
+    struct canon before;
+    canon_generations generations;
+    struct layout layout;
+    defrag_statistics statistics;
+    uint64_t salt;
+    unsigned char payloads[CANON_BLOCKS + 1][PAYLOAD_MAX];
+    size_t block_of[CANON_BLOCKS + 1]; /* by slot: number of its block + 1, 0: none */
+    size_t largest_fast, largest_certain; /* as the calls have shown */
+
+    /* After a call. */
+    struct canon after;
+    canon_generations now;
+    size_t displaced; /* granules of the blocks that lie elsewhere */
+
+    bool follow; /* note the states that are reached; else they must be known */
+    uint64_t calls, transitions, edge;
+    unsigned depth;
+    size_t frontier_end;
+    time_t began, said;
+};
+
+static struct explorer explorer;
+
+/* --- Telling the way -------------------------------------------------------------------- */
+
+static void tell_step(unsigned number, struct space_step step)
+{
+    fprintf(stderr, "#   %2u. %s", number, call_names[step.call]);
+    if (step.call >= CALL_RESIZE && step.call <= CALL_RELEASE)
+        fprintf(stderr, ", slot %u", step.slot);
+    if (step.call == CALL_STEP && step.argument == BUDGET_ALL)
+        fprintf(stderr, ", no limit");
+    else if (step.call == CALL_STEP || step.call <= CALL_RESIZE)
+        fprintf(stderr, ", %u granules", step.argument);
+    fputc('\n', stderr);
+}
+
+/* The shortest way from the fresh pool to the state in hand, and the call that failed. */
+static void tell_way(void)
+{
+    const struct explorer *e = &explorer;
+    size_t way[4096];
+    size_t length = 0;
+    for (size_t i = e->current; i != 0 && length < 4096; i = e->space.states[i].parent)
+        way[length++] = i;
+    fprintf(stderr, "# from the fresh pool of %u granules (%s, %s):\n", e->scope.granules, e->build->name,
+            configuration_names[e->scope.configuration]);
+    unsigned number = 0;
+    while (length > 0)
+        tell_step(++number, e->space.states[way[--length]].step);
+    if (e->step.call != CALL_START)
+        tell_step(++number, e->step);
+    else
+        fprintf(stderr, "#   and a look at the state\n");
+}
+
+void support_report(const char *file, int line, const char *context, const char *text)
+{
+    fprintf(stderr, "# %s: %s (%s:%d)\n", context, text, file, line);
+    tell_way();
+    exit(1);
+}
+
+/* --- Sizes ---------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Some number of bytes for which a block of so many granules is needed. */
+static size_t bytes_for(const struct explorer *e, size_t granules)
+{
+    size_t most = support_payload(e->inside, granules);
+    size_t least = granules == e->inside->smallest ? 0 : most - e->inside->granule + 1;
+    return most - (size_t)(mix(e->salt + granules) % (most - least + 1));
+}
+
+static unsigned char *payload_at(const struct explorer *e, unsigned at)
+{
+    return (unsigned char *)e->pool + (e->canon->first + at) * e->inside->granule;
+}
+
+static size_t payload_bytes(const struct explorer *e, unsigned granules)
+{
+    return granules * e->inside->granule - e->inside->header;
+}
+
+/* The current handle of a slot; of an empty slot, the one it gives next. */
+static defrag_handle handle_of(const struct explorer *e, unsigned slot)
+{
+    return e->inside->handle_of(slot, e->generations[slot]);
+}
+
+static unsigned kind_of_lock(unsigned lock)
+{
+    return (lock + 1) / 2;
+}
+
+/* --- A state from its key ------------------------------------------------------------------- */
+
+static void fill(unsigned char *to, size_t bytes, uint64_t seed)
+{
+    for (size_t i = 0; i < bytes; i += 8) {
+        uint64_t word = mix(seed += UINT64_C(0x9e3779b97f4a7c15));
+        memcpy(to + i, &word, bytes - i < 8 ? bytes - i : 8);
+    }
+}
+
+static void choose_generations(struct explorer *e)
+{
+    for (unsigned slot = 0; slot <= CANON_BLOCKS; slot++) {
+        uint64_t z = mix(e->salt + slot * UINT64_C(0x100000001b3));
+        e->generations[slot] = (uint8_t)(z & 0x100 ? z | 0x3f : z);
+    }
+}
+
+/* Builds the image of the state, with whatever generations, payloads and free bytes the salt says. */
+static void enter_state(struct explorer *e, size_t number, unsigned turn)
+{
+    e->current = number;
+    e->step.call = CALL_START;
+    struct canon_key key = e->space.states[number].key;
+    canon_unpack(key, &e->before);
+    e->salt = space_hash(key) + turn * UINT64_C(0x5851f42d4c957f2d);
+    choose_generations(e);
+
+    memcpy(e->pool, e->fresh, e->bytes);
+    size_t first = e->canon->first * e->inside->granule - e->inside->header;
+    fill((unsigned char *)e->pool + first, e->bytes - first, e->salt);
+    e->canon->draw(e->pool, &e->before, e->generations);
+    e->canon->draw_statistics(e->pool);
+    memset(e->block_of, 0, sizeof e->block_of);
+    for (unsigned i = 0; i < e->before.blocks; i++) {
+        const struct canon_block *block = &e->before.block[i];
+        size_t size = payload_bytes(e, block->size);
+        fill(e->payloads[block->slot], size, e->salt ^ block->slot);
+        memcpy(payload_at(e, block->at), e->payloads[block->slot], size);
+        e->block_of[block->slot] = i + 1;
+    }
+    memcpy(e->base, e->pool, e->bytes);
+}
+
+/* The block of a slot in the state in hand. */
+static const struct canon_block *block_before(const struct explorer *e, unsigned slot)
+{
+    return &e->before.block[e->block_of[slot] - 1];
+}
+
+static enum handle_state lock_state(const struct explorer *e, unsigned slot)
+{
+    static const enum handle_state states[] = {STATE_UNLOCKED, STATE_SHARED, STATE_EXCLUSIVE};
+    return states[kind_of_lock(e->before.slot[slot])];
+}
+
+static size_t stretch_of(const struct explorer *e, unsigned slot)
+{
+    return e->layout.by_slot[slot] - 1;
+}
+
+/* --- After a call ------------------------------------------------------------------------------ */
+
+static void restore(struct explorer *e)
+{
+    memcpy(e->pool, e->base, e->bytes);
+}
+
+static void expect_unchanged(const struct explorer *e, const char *what)
+{
+    EXPECT(memcmp(e->pool, e->base, e->bytes) == 0, "%s changed the image", what);
+}
+
+/* Only statistics differ, or empty slots at the end of the table were given back besides. */
+static void expect_refused(struct explorer *e, bool may_trim)
+{
+    EXPECT_STATUS(e->build->check(e->pool), DEFRAG_OK);
+    if (e->canon->same(e->pool, (const defrag_pool *)(const void *)e->base, e->bytes))
+        return;
+    EXPECT(may_trim, "a refused call changed the image");
+    memcpy(e->other, e->pool, e->bytes);
+    restore(e);
+    EXPECT_STATUS(e->build->clean(e->pool), DEFRAG_OK);
+    EXPECT(e->canon->same(e->pool, (const defrag_pool *)(const void *)e->other, e->bytes),
+           "a refused call did more than clean does");
+}
+
+/* What may have changed. `slot` is the block that the call is about, `moves` what may move. */
+enum moves { MOVES_NONE, MOVES_ALONE, MOVES_ANY };
+struct change {
+    enum moves moves;
+    unsigned slot;
+    unsigned size; /* that it has now; 0: it lives no more */
+    unsigned lock; /* kind */
+};
+
+static void expect_block(struct explorer *e, const struct canon_block *now, const struct change *change)
+{
+    unsigned slot = now->slot;
+    bool named = slot == change->slot;
+    if (e->block_of[slot] == 0) {
+        EXPECT(named && now->size == change->size, "a block of slot %u, %u granules, came from nowhere", slot,
+               now->size);
+        return;
+    }
+    const struct canon_block *old = block_before(e, slot);
+    unsigned lock = kind_of_lock(e->before.slot[slot]);
+    EXPECT(now->size == (named ? change->size : old->size), "slot %u has %u granules, not %u", slot, now->size,
+           named ? change->size : old->size);
+    EXPECT(kind_of_lock(e->after.slot[slot]) == (named ? change->lock : lock), "slot %u: lock state", slot);
+    EXPECT(e->now[slot] == e->generations[slot], "slot %u: its generation is another one", slot);
+    if (now->at != old->at) {
+        EXPECT(lock == 0, "slot %u is locked and moved", slot);
+        EXPECT(change->moves == MOVES_ANY || (change->moves == MOVES_ALONE && named), "slot %u moved", slot);
+        e->displaced += old->size;
+    }
+    size_t bytes = payload_bytes(e, old->size < now->size ? old->size : now->size);
+    EXPECT(memcmp(payload_at(e, now->at), e->payloads[slot], bytes) == 0, "slot %u lost its contents", slot);
+}
+
+static unsigned blocks_after(const struct explorer *e, const struct change *change)
+{
+    if (change->slot == 0)
+        return e->before.blocks;
+    return e->before.blocks + (change->size != 0 ? 1u : 0u) - (e->block_of[change->slot] != 0 ? 1u : 0u);
+}
+
+/* The canonical form says all there is to say: to draw it over the image changes no byte. */
+static void expect_canonical(struct explorer *e)
+{
+    memcpy(e->other, e->pool, e->bytes);
+    e->canon->draw(e->pool, &e->after, e->now);
+    EXPECT(memcmp(e->other, e->pool, e->bytes) == 0, "the image is not the one that its canonical form tells");
+}
+
+static void note_state(struct explorer *e)
+{
+    struct canon_key key = canon_pack(&e->after);
+    size_t count = e->space.count;
+    e->transitions += e->follow;
+    (void)space_add(&e->space, key, (uint32_t)e->current, e->step);
+    EXPECT(e->follow || e->space.count == count,
+           "with other generations the same call leads to another state");
+}
+
+/* The call changed what `change` says and nothing else; its state is noted. */
+static void expect_changed(struct explorer *e, struct change change)
+{
+    EXPECT_STATUS(e->build->check(e->pool), DEFRAG_OK);
+    EXPECT(e->canon->read(e->pool, &e->after, e->now), "the pool has more than the scope allows");
+    EXPECT(e->after.blocks == blocks_after(e, &change), "%u blocks live, not %u", e->after.blocks,
+           blocks_after(e, &change));
+    e->displaced = 0;
+    for (unsigned i = 0; i < e->after.blocks; i++)
+        expect_block(e, &e->after.block[i], &change);
+    if (e->after.blocks > e->scope.handles) {
+        e->edge += e->follow;
+        return;
+    }
+    expect_canonical(e);
+    note_state(e);
+}
+
+static const struct change nothing = {MOVES_NONE, 0, 0, 0};
+static const struct change anything = {MOVES_ANY, 0, 0, 0};
+
+/* --- Allocation ----------------------------------------------------------------------------------- */
+
+/* The first block of the bin that a request of so many granules has to itself; 0 granules: none. */
+static unsigned bin_head(const struct explorer *e, unsigned granules)
+{
+    const struct canon *c = &e->before;
+    unsigned bin = e->inside->bin_of(granules);
+    bool linked = false;
+    bool followed[CANON_BLOCKS] = {false};
+    for (unsigned i = 0; i < c->blocks; i++)
+        if (c->block[i].next != CANON_LAST)
+            followed[c->block[i].next] = true;
+    for (unsigned i = 0; i < c->blocks; i++) {
+        linked = c->block[i].gap * e->inside->granule >= 2 * e->inside->header;
+        if (linked && !followed[i] && e->inside->bin_of(c->block[i].gap) == bin)
+            return c->block[i].gap;
+    }
+    return 0;
+}
+
+/* alloc_fast exactly: where the sums leave it open, the head of the request's own bin decides. */
+static int predict_fast(const struct explorer *e, size_t bytes, unsigned granules)
+{
+    struct verdict verdict = layout_predict_alloc_fast(&e->layout, bytes);
+    if (verdict.status == verdict.also)
+        return verdict.status;
+    return bin_head(e, granules) >= granules ? DEFRAG_OK : DEFRAG_FRAGMENTED;
+}
+
+/* The granules that making room for a block of so many may move; SIZE_MAX: more than one slide may be needed. */
+static size_t slide_limit(const struct explorer *e, unsigned granules)
+{
+    size_t given = layout_trim(&e->layout);
+    size_t need = layout_need_trimmed(&e->layout);
+    if (layout_wilderness(&e->layout) + given < need)
+        return SIZE_MAX;
+    return layout_cheapest_slide(&e->layout, granules, given, need);
+}
+
+static defrag_status call_alloc(struct explorer *e, enum call call, size_t bytes, defrag_handle *out)
+{
+    size_t count = bytes % 4 == 0 ? 4 : bytes % 3 == 0 ? 3 : 1;
+    defrag_request request = {.bytes = bytes / count,
+                              .count = count,
+                              .alignment = e->inside->granule,
+                              .flags = e->salt & 1 ? DEFRAG_ZERO : 0};
+    switch (call) {
+    case CALL_ALLOC:
+        return e->build->alloc(e->pool, bytes, out);
+    case CALL_ALLOC_FAST:
+        return e->build->alloc_fast(e->pool, bytes, out);
+    case CALL_SLICE:
+        return e->build->alloc_slice(e->pool, count, bytes / count, out);
+    case CALL_SLICE_FAST:
+        return e->build->alloc_slice_fast(e->pool, count, bytes / count, out);
+    default:
+        return e->build->alloc_request(e->pool, &request, out);
+    }
+}
+
+static void expect_zero(const struct explorer *e, defrag_handle handle, size_t bytes)
+{
+    static const unsigned char zero[PAYLOAD_MAX];
+    unsigned char payload[PAYLOAD_MAX];
+    EXPECT_STATUS(e->build->read(e->pool, handle, 0, payload, bytes), DEFRAG_OK);
+    EXPECT(memcmp(payload, zero, bytes) == 0, "a slice is not zero");
+}
+
+/* A slot that was empty has the generation it was promised; a new one the seed, as trimming left it. */
+static void expect_new_slot(const struct explorer *e, defrag_handle handle)
+{
+    unsigned slot = e->inside->slot_of(handle);
+    unsigned generation = e->inside->generation_of(handle);
+    bool kept = slot <= e->before.slots && generation == e->generations[slot];
+    EXPECT(kept || (slot > e->layout.highest && generation == e->inside->seed(e->pool)),
+           "handle %08x: generation %u", (unsigned)handle.bits, generation);
+}
+
+static void try_alloc(struct explorer *e, enum call call, unsigned granules)
+{
+    bool fast = call == CALL_ALLOC_FAST || call == CALL_SLICE_FAST;
+    bool zeroed = call == CALL_SLICE || call == CALL_SLICE_FAST || (call == CALL_REQUEST && (e->salt & 1));
+    size_t bytes = bytes_for(e, granules);
+    int expected = fast ? predict_fast(e, bytes, granules)
+                        : layout_predict_alloc(&e->layout, bytes, e->manual).status;
+    defrag_handle handle = {0xffffffffu};
+    defrag_status status = call_alloc(e, call, bytes, &handle);
+    EXPECT_STATUS(status, expected);
+    if (status != DEFRAG_OK) {
+        EXPECT(handle.bits == 0, "a failed alloc gave a handle");
+        expect_refused(e, !fast);
+        return;
+    }
+    size_t payload = support_payload(e->inside, granules);
+    size_t *largest = fast ? &e->largest_fast : &e->largest_certain;
+    *largest = *largest < payload ? payload : *largest;
+    expect_new_slot(e, handle);
+    if (zeroed)
+        expect_zero(e, handle, payload);
+    expect_changed(e, (struct change){fast || e->manual ? MOVES_NONE : MOVES_ANY, e->inside->slot_of(handle),
+                                      granules, 0});
+    EXPECT(e->displaced == 0 || e->displaced <= slide_limit(e, granules),
+           "%zu granules moved where the cheapest slide moves %zu", e->displaced, slide_limit(e, granules));
+}
+
+static void try_make_room(struct explorer *e, unsigned granules)
+{
+    size_t bytes = bytes_for(e, granules);
+    defrag_handle handle;
+    defrag_status status = e->build->make_room(e->pool, bytes);
+    EXPECT_STATUS(status, layout_predict_alloc(&e->layout, bytes, false).status);
+    if (status != DEFRAG_OK) {
+        expect_refused(e, true);
+        return;
+    }
+    expect_changed(e, anything);
+    EXPECT(e->displaced == 0 || e->displaced <= slide_limit(e, granules),
+           "%zu granules moved where the cheapest slide moves %zu", e->displaced, slide_limit(e, granules));
+    EXPECT_STATUS(e->build->alloc_fast(e->pool, bytes, &handle), DEFRAG_OK);
+}
+
+/* --- One block ---------------------------------------------------------------------------------------- */
+
+static void try_resize(struct explorer *e, unsigned slot, unsigned granules)
+{
+    static const enum moves ways[] = {MOVES_NONE, MOVES_ALONE, MOVES_ANY};
+    size_t bytes = bytes_for(e, granules);
+    size_t index = stretch_of(e, slot);
+    enum resize_way way = layout_resize_way(&e->layout, index, bytes);
+    defrag_status status = e->build->resize(e->pool, handle_of(e, slot), bytes);
+    EXPECT_STATUS(status, layout_predict_resize(&e->layout, index, bytes, e->manual).status);
+    if (status != DEFRAG_OK) {
+        expect_refused(e, status != DEFRAG_LOCKED && status != DEFRAG_BAD_SIZE);
+        return;
+    }
+    enum moves moves = way == RESIZE_WITH_OTHERS && e->manual ? MOVES_ALONE : ways[way];
+    expect_changed(e, (struct change){moves, slot, granules, kind_of_lock(e->before.slot[slot])});
+}
+
+static void try_free(struct explorer *e, unsigned slot)
+{
+    defrag_handle handle = handle_of(e, slot);
+    defrag_status status = e->build->free(e->pool, &handle);
+    EXPECT_STATUS(status, statuses_of(CALL_FREE, lock_state(e, slot)));
+    if (status != DEFRAG_OK) {
+        EXPECT(handle.bits == handle_of(e, slot).bits, "free refused, and took the handle");
+        expect_unchanged(e, "a refused free");
+        return;
+    }
+    EXPECT(handle.bits == 0, "free left the handle");
+    expect_changed(e, (struct change){MOVES_NONE, slot, 0, 0});
+    EXPECT(e->now[slot] == (uint8_t)(e->generations[slot] + 1), "slot %u: not the next generation", slot);
+}
+
+static void expect_address(const struct explorer *e, unsigned slot, const void *address)
+{
+    EXPECT(address == payload_at(e, block_before(e, slot)->at), "slot %u is locked elsewhere", slot);
+}
+
+static void try_lock(struct explorer *e, unsigned slot)
+{
+    void *address;
+    int expected = statuses_of(CALL_LOCK, lock_state(e, slot));
+    EXPECT_STATUS(e->build->try_lock(e->pool, handle_of(e, slot), &address), expected);
+    memcpy(e->other, e->pool, e->bytes);
+    restore(e);
+    void *again = e->build->lock(e->pool, handle_of(e, slot));
+    EXPECT(again == address && memcmp(e->other, e->pool, e->bytes) == 0, "lock and try_lock differ");
+    if (expected != DEFRAG_OK) {
+        EXPECT(address == NULL, "a refused lock gave an address");
+        expect_unchanged(e, "a refused lock");
+        return;
+    }
+    expect_address(e, slot, address);
+    expect_changed(e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, kind_of_lock(CANON_ALONE)});
+}
+
+static void try_share(struct explorer *e, unsigned slot)
+{
+    const void *address;
+    enum handle_state state = lock_state(e, slot);
+    EXPECT_STATUS(e->build->try_lock_shared(e->pool, handle_of(e, slot), &address),
+                  statuses_of(CALL_LOCK_SHARED, state));
+    if (state == STATE_EXCLUSIVE) {
+        EXPECT(address == NULL, "a refused lock gave an address");
+        expect_unchanged(e, "a refused lock");
+        return;
+    }
+    expect_address(e, slot, address);
+    if (state == STATE_SHARED) {
+        /* A second shared lock is outside the scope: it goes as it came. */
+        EXPECT_STATUS(e->build->unlock(e->pool, handle_of(e, slot)), DEFRAG_OK);
+        expect_unchanged(e, "a second shared lock and its unlock");
+        return;
+    }
+    expect_changed(e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, kind_of_lock(CANON_SHARED)});
+}
+
+static void try_unlock(struct explorer *e, unsigned slot)
+{
+    enum handle_state state = lock_state(e, slot);
+    defrag_status status = e->build->unlock(e->pool, handle_of(e, slot));
+    EXPECT_STATUS(status, statuses_of(CALL_UNLOCK, state));
+    if (status != DEFRAG_OK)
+        expect_unchanged(e, "a refused unlock");
+    else
+        expect_changed(e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, 0});
+}
+
+/* --- Keeping in order -------------------------------------------------------------------------------------- */
+
+/* Where defrag_compact() puts the block of a slot: granules from the first block's place. */
+static unsigned compacted_at(const struct explorer *e, unsigned slot)
+{
+    size_t start = layout_compacted(&e->layout, stretch_of(e, slot));
+    return (unsigned)((start + e->inside->header) / e->inside->granule - e->canon->first);
+}
+
+static void expect_compacted(const struct explorer *e)
+{
+    for (unsigned i = 0; i < e->after.blocks; i++)
+        EXPECT(e->after.block[i].at == compacted_at(e, e->after.block[i].slot),
+               "compact leaves slot %u at %u, not %u", e->after.block[i].slot, e->after.block[i].at,
+               compacted_at(e, e->after.block[i].slot));
+    EXPECT(e->after.cursor == 2 * e->after.blocks, "the pool is compact, and the cursor is not at the top");
+}
+
+static void try_clean(struct explorer *e)
+{
+    EXPECT_STATUS(e->build->clean(e->pool), DEFRAG_OK);
+    expect_changed(e, nothing);
+    EXPECT(e->after.slots == e->layout.highest, "clean leaves %u slots, not %zu", e->after.slots,
+           e->layout.highest);
+}
+
+static void try_compact(struct explorer *e)
+{
+    EXPECT_STATUS(e->build->compact(e->pool), DEFRAG_OK);
+    expect_changed(e, anything);
+    expect_compacted(e);
+    EXPECT(e->after.slots == e->layout.highest, "compact leaves %u slots, not %zu", e->after.slots,
+           e->layout.highest);
+}
+
+/*
+ * A block that moves goes where compact puts it, so that it moves once in all
+ * steps; and what the step says is what it did.
+ */
+static void expect_step(struct explorer *e, defrag_status status, size_t budget, size_t moved)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < e->after.blocks; i++) {
+        const struct canon_block *now = &e->after.block[i];
+        if (now->at == block_before(e, now->slot)->at)
+            continue;
+        count++;
+        EXPECT(now->at == compacted_at(e, now->slot), "a step moves slot %u to %u, and compact to %u", now->slot,
+               now->at, compacted_at(e, now->slot));
+    }
+    EXPECT(moved == e->displaced * e->inside->granule, "a step moved %zu granules and says %zu bytes",
+           e->displaced, moved);
+    EXPECT(moved <= budget || count == 1, "a step of %zu bytes moved %zu in %u blocks", budget, moved, count);
+    if (status == DEFRAG_OK)
+        expect_compacted(e);
+    else
+        EXPECT(memcmp(&e->after, &e->before, sizeof e->after) != 0, "a step made no progress");
+}
+
+static void try_step(struct explorer *e, unsigned granules)
+{
+    size_t budget = granules == BUDGET_ALL ? SIZE_MAX : granules * e->inside->granule;
+    size_t moved = SIZE_MAX;
+    defrag_status status = e->build->compact_step(e->pool, budget, &moved);
+    EXPECT(status == DEFRAG_OK || status == DEFRAG_MORE, "compact_step answers %d", (int)status);
+    expect_changed(e, anything);
+    expect_step(e, status, budget, moved);
+}
+
+/* Steps from here to the end, of some budget, and then clean: the same image as clean and compact. */
+static void expect_same_end(struct explorer *e)
+{
+    size_t budget = (size_t)(mix(e->salt) % (e->scope.granules * e->inside->granule));
+    unsigned steps = 0;
+    restore(e);
+    EXPECT_STATUS(e->build->compact(e->pool), DEFRAG_OK);
+    memcpy(e->other, e->pool, e->bytes);
+    restore(e);
+    while (e->build->compact_step(e->pool, budget, NULL) != DEFRAG_OK)
+        EXPECT(++steps < 4 * CANON_BLOCKS, "steps of %zu bytes do not end", budget);
+    EXPECT_STATUS(e->build->clean(e->pool), DEFRAG_OK);
+    /* Free bytes may differ, as the blocks may have slid one by one. */
+    canon_generations generations;
+    struct canon by_steps;
+    EXPECT(e->canon->read(e->pool, &by_steps, generations), "steps leave another pool than compact");
+    EXPECT(e->canon->read((const defrag_pool *)(const void *)e->other, &e->after, e->now)
+               && memcmp(&by_steps, &e->after, sizeof by_steps) == 0,
+           "steps of %zu bytes end elsewhere than compact", budget);
+}
+
+/* --- A look at the state ---------------------------------------------------------------------------------- */
+
+/* Every call that takes a handle refuses this one, which names no block. */
+static void expect_stale(struct explorer *e, defrag_handle handle)
+{
+    unsigned char byte = 0;
+    void *address;
+    const void *shared;
+    defrag_handle passed = handle;
+    EXPECT_STATUS(e->build->try_lock(e->pool, handle, &address), DEFRAG_STALE);
+    EXPECT_STATUS(e->build->try_lock_shared(e->pool, handle, &shared), DEFRAG_STALE);
+    EXPECT(!e->build->lock(e->pool, handle) && !e->build->lock_shared(e->pool, handle), "a stale handle is locked");
+    EXPECT_STATUS(e->build->unlock(e->pool, handle), DEFRAG_STALE);
+    EXPECT_STATUS(e->build->free(e->pool, &passed), handle.bits ? DEFRAG_STALE : DEFRAG_OK);
+    EXPECT(passed.bits == handle.bits, "a refused free took the handle");
+    EXPECT_STATUS(e->build->resize(e->pool, handle, 1), DEFRAG_STALE);
+    EXPECT_STATUS(e->build->read(e->pool, handle, 0, &byte, 1), DEFRAG_STALE);
+    EXPECT_STATUS(e->build->write(e->pool, handle, 0, &byte, 1), DEFRAG_STALE);
+    EXPECT(e->build->size(e->pool, handle) == 0, "a stale handle has a size");
+}
+
+static void look_at_stale(struct explorer *e)
+{
+    expect_stale(e, (defrag_handle){0});
+    expect_stale(e, e->inside->handle_of(0, 1));
+    for (unsigned slot = 1; slot <= e->before.slots; slot++) {
+        expect_stale(e, e->inside->handle_of(slot, (e->generations[slot] - 1u) & 0xff));
+        if (e->block_of[slot] == 0)
+            expect_stale(e, handle_of(e, slot));
+    }
+    expect_stale(e, e->inside->handle_of(e->before.slots + 1u, e->generations[0]));
+    expect_unchanged(e, "a call with a stale handle");
+}
+
+static void look_at_access(struct explorer *e)
+{
+    unsigned char to[PAYLOAD_MAX];
+    for (unsigned i = 0; i < e->before.blocks; i++) {
+        const struct canon_block *block = &e->before.block[i];
+        defrag_handle handle = handle_of(e, block->slot);
+        const unsigned char *payload = e->payloads[block->slot];
+        enum handle_state state = lock_state(e, block->slot);
+        size_t bytes = payload_bytes(e, block->size);
+        int read = statuses_of(CALL_READ, state);
+        int write = statuses_of(CALL_WRITE, state);
+        EXPECT(e->build->size(e->pool, handle) == bytes, "slot %u: size", block->slot);
+        EXPECT_STATUS(e->build->read(e->pool, handle, 0, to, bytes), read);
+        EXPECT(read != DEFRAG_OK || memcmp(to, payload, bytes) == 0, "slot %u: read", block->slot);
+        EXPECT_STATUS(e->build->read(e->pool, handle, bytes, to, 1), read ? read : DEFRAG_OUT_OF_RANGE);
+        EXPECT_STATUS(e->build->write(e->pool, handle, 0, payload, bytes), write);
+        EXPECT_STATUS(e->build->write(e->pool, handle, bytes, to, 1), write ? write : DEFRAG_OUT_OF_RANGE);
+    }
+    expect_unchanged(e, "reading, and writing what is there,");
+}
+
+static void look_at_statistics(struct explorer *e)
+{
+    const defrag_statistics *s = &e->statistics;
+    const struct layout *layout = &e->layout;
+    size_t g = e->inside->granule;
+    e->statistics = support_statistics(e->build, e->pool);
+    EXPECT(s->free_bytes == layout->free * g && s->live_bytes == layout->live * g
+               && s->live_blocks == layout->blocks && s->locked_blocks == layout->locked
+               && s->slots == e->before.slots
+               && s->pool_bytes == s->control_bytes + s->live_bytes + s->free_bytes + s->table_bytes,
+           "the statistics are not what walk shows");
+    EXPECT(s->largest_certain == layout_largest_certain(layout, e->manual),
+           "largest_certain is %zu, not %zu", s->largest_certain, layout_largest_certain(layout, e->manual));
+}
+
+static void look(struct explorer *e)
+{
+    defrag_pool *attached;
+    EXPECT_STATUS(e->build->check(e->pool), DEFRAG_OK);
+    layout_read(&e->layout, e->build, e->pool);
+    look_at_statistics(e);
+    EXPECT_STATUS(e->build->attach(&attached, e->buffer.bytes, e->buffer.size, e->config.flags || e->config.enter
+                                                                                   ? &e->config : NULL),
+                  DEFRAG_OK);
+    expect_unchanged(e, "check, walk, statistics_get or attach");
+    look_at_access(e);
+    look_at_stale(e);
+}
+
+/* --- All calls from one state --------------------------------------------------------------------------------- */
+
+static void try_step_of(struct explorer *e, struct space_step step)
+{
+    e->step = step;
+    e->calls += e->follow;
+    restore(e);
+    switch (step.call) {
+    case CALL_MAKE_ROOM: try_make_room(e, step.argument); break;
+    case CALL_RESIZE: try_resize(e, step.slot, step.argument); break;
+    case CALL_FREE_BLOCK: try_free(e, step.slot); break;
+    case CALL_LOCK_ALONE: try_lock(e, step.slot); break;
+    case CALL_SHARE: try_share(e, step.slot); break;
+    case CALL_RELEASE: try_unlock(e, step.slot); break;
+    case CALL_CLEAN: try_clean(e); break;
+    case CALL_COMPACT: try_compact(e); break;
+    case CALL_STEP: try_step(e, step.argument); break;
+    default: try_alloc(e, (enum call)step.call, step.argument); break;
+    }
+}
+
+static void try_sizes(struct explorer *e, enum call call, unsigned slot)
+{
+    for (unsigned size = (unsigned)e->inside->smallest; size <= e->scope.granules + 1; size++)
+        try_step_of(e, (struct space_step){(uint8_t)call, (uint8_t)slot, (uint8_t)size});
+}
+
+/* What the calls have served is what the statistics say. */
+static void expect_largest(struct explorer *e)
+{
+    const defrag_statistics *s = &e->statistics;
+    e->step.call = CALL_START;
+    EXPECT(s->largest_fast == e->largest_fast, "largest_fast is %zu, and %zu is served", s->largest_fast,
+           e->largest_fast);
+    EXPECT(s->largest_certain == e->largest_certain, "largest_certain is %zu, and %zu is served",
+           s->largest_certain, e->largest_certain);
+}
+
+static void expand(struct explorer *e, size_t number, unsigned turn)
+{
+    enter_state(e, number, turn);
+    look(e);
+    e->largest_fast = e->largest_certain = 0;
+    for (enum call call = CALL_ALLOC; call <= CALL_MAKE_ROOM; call++)
+        try_sizes(e, call, 0);
+    expect_largest(e);
+    for (unsigned i = 0; i < e->before.blocks; i++) {
+        uint8_t slot = e->before.block[i].slot;
+        try_sizes(e, CALL_RESIZE, slot);
+        for (enum call call = CALL_FREE_BLOCK; call <= CALL_RELEASE; call++)
+            try_step_of(e, (struct space_step){(uint8_t)call, slot, 0});
+    }
+    try_step_of(e, (struct space_step){CALL_CLEAN, 0, 0});
+    try_step_of(e, (struct space_step){CALL_COMPACT, 0, 0});
+    try_step_of(e, (struct space_step){CALL_STEP, 0, BUDGET_ALL});
+    bool idle = e->before.cursor == 2 * e->before.blocks;
+    for (unsigned budget = 0; budget <= (idle ? 0 : e->scope.granules); budget++)
+        try_step_of(e, (struct space_step){CALL_STEP, 0, (uint8_t)budget});
+    expect_same_end(e);
+}
+
+/* --- The search -------------------------------------------------------------------------------------------------- */
+
+static void on_enter(void *context) { (void)context; }
+
+static void on_move(void *context, defrag_handle handle, void *from, void *to, size_t bytes)
+{
+    const struct explorer *e = context;
+    unsigned slot = e->inside->slot_of(handle);
+    (void)from;
+    EXPECT(slot >= 1 && slot <= e->before.slots && e->block_of[slot] != 0, "on_move: no block has this handle");
+    EXPECT(kind_of_lock(e->before.slot[slot]) == 0, "on_move: slot %u is locked", slot);
+    EXPECT(memcmp(to, e->payloads[slot], bytes) == 0, "on_move: slot %u has lost its contents", slot);
+}
+
+static void *image_new(size_t bytes)
+{
+    void *image = malloc(bytes);
+    if (!image)
+        abort();
+    return image;
+}
+
+static void explorer_open(struct explorer *e, const struct scope *scope, const struct defrag_build *build)
+{
+    memset(e, 0, sizeof *e);
+    e->scope = *scope;
+    e->build = build;
+    e->inside = inside_of(build->name);
+    e->canon = canon_of(build->name);
+    e->manual = scope->configuration == MANUAL;
+    if (e->manual)
+        e->config.flags = DEFRAG_MANUAL;
+    if (scope->configuration == HOOKED)
+        e->config = (defrag_config){.enter = on_enter, .leave = on_enter, .on_move = on_move, .move_context = e};
+    e->pool = support_pool_of(build, &e->buffer, scope->granules, scope->configuration ? &e->config : NULL);
+    e->bytes = support_statistics(build, e->pool).pool_bytes;
+    e->fresh = image_new(e->bytes);
+    e->base = image_new(e->bytes);
+    e->other = image_new(e->bytes);
+    memcpy(e->fresh, e->pool, e->bytes);
+    space_open(&e->space, scope->megabytes << 20);
+    EXPECT(e->canon->read(e->pool, &e->after, e->now), "the fresh pool has no canonical form");
+    (void)space_add(&e->space, canon_pack(&e->after), 0, (struct space_step){CALL_START, 0, 0});
+    e->began = e->said = time(NULL);
+}
+
+static void say_progress(struct explorer *e, size_t number)
+{
+    time_t now = time(NULL);
+    if (now - e->said < (isatty(STDERR_FILENO) ? 1 : 10))
+        return;
+    e->said = now;
+    fprintf(stderr, "# %s: depth %u, %zu states, %zu of them expanded, %.0f calls a second\n", e->build->name,
+            e->depth, e->space.count, number, (double)e->calls / (double)(now - e->began));
+}
+
+static bool is_out_of_time(const struct explorer *e)
+{
+    return e->scope.seconds && time(NULL) - e->began >= (time_t)e->scope.seconds;
+}
+
+/* Whether the fixpoint was reached. */
+static bool search(struct explorer *e)
+{
+    size_t number = 0;
+    for (; number < e->space.count; number++) {
+        if (number == e->frontier_end) {
+            e->depth += number > 0;
+            e->frontier_end = e->space.count;
+        }
+        if (number % 1024 == 0) {
+            say_progress(e, number);
+            if (is_out_of_time(e))
+                return false;
+        }
+        e->follow = true;
+        expand(e, number, 0);
+        e->follow = false;
+        if (space_hash(e->space.states[number].key) >> 60 == 0)
+            expand(e, number, 1);
+    }
+    return !e->space.full;
+}
+
+static void explore(const struct scope *scope, const struct defrag_build *build)
+{
+    struct explorer *e = &explorer;
+    support_context("%s, %u granules, %u handles, %s", build->name, scope->granules, scope->handles,
+                    configuration_names[scope->configuration]);
+    explorer_open(e, scope, build);
+    bool complete = search(e);
+    printf("# %s, %u granules, %u handles, %s: %zu states, %llu transitions (%llu calls, %llu of them to one block "
+           "more), depth %u: %s\n",
+           build->name, scope->granules, scope->handles, configuration_names[scope->configuration],
+           e->space.count, (unsigned long long)e->transitions, (unsigned long long)e->calls,
+           (unsigned long long)e->edge, e->depth, complete ? "complete" : "NOT COMPLETE");
+    EXPECT(complete, "the limit of time or memory came before the fixpoint");
+}
+
+/* --- Scopes ---------------------------------------------------------------------------------------------------------- */
+
+static const struct scope usual[] = {
+    {"n4", 9, 3, PLAIN, 0, 1024},  {"n8", 9, 3, PLAIN, 0, 1024},  {"n16", 9, 3, PLAIN, 0, 1024},
+    {"w8", 9, 3, PLAIN, 0, 1024},  {"w16", 9, 3, PLAIN, 0, 1024}, {"n8", 7, 3, MANUAL, 0, 1024},
+    {"n8", 7, 3, HOOKED, 0, 1024},
+};
+#define USUAL (sizeof usual / sizeof usual[0])
+
+/* A third of the work is about one granule less. */
+static unsigned granules_for_effort(unsigned granules)
+{
+    unsigned effort = support_effort();
+    for (; effort < 60 && granules > 4; effort *= 3)
+        granules--;
+    return granules;
+}
+
+/* Those of `make check`, or of the build that the environment names. */
+static size_t choose_usual(struct scope *scopes)
+{
+    const char *name = getenv("BUILD");
+    size_t count = 0;
+    for (size_t i = 0; i < USUAL; i++) {
+        if (name && *name && strcmp(name, usual[i].build) != 0)
+            continue;
+        scopes[count] = usual[i];
+        scopes[count++].granules = granules_for_effort(usual[i].granules);
+    }
+    return count;
+}
+
+static _Noreturn void bad_usage(const char *what, const char *text)
+{
+    fprintf(stderr, "test_explore: '%s' is no %s; see the head of test_explore.c\n", text, what);
+    exit(2);
+}
+
+static unsigned number_of(const char *text, unsigned least, unsigned most)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+    if (!*text || *end || number < least || number > most)
+        bad_usage("number in range", text);
+    return (unsigned)number;
+}
+
+static enum configuration configuration_of(const char *text)
+{
+    for (int i = PLAIN; i <= HOOKED; i++)
+        if (strcmp(text, configuration_names[i]) == 0)
+            return (enum configuration)i;
+    bad_usage("configuration", text);
+}
+
+static const struct defrag_build *build_of(const char *name)
+{
+    for (size_t i = 0; defrag_builds[i]; i++)
+        if (strcmp(name, defrag_builds[i]->name) == 0)
+            return defrag_builds[i];
+    bad_usage("build", name);
+}
+
+static struct scope parse(int argc, char **argv)
+{
+    static const struct option options[] = {{"build", required_argument, NULL, 'b'},
+                                            {"granules", required_argument, NULL, 'g'},
+                                            {"handles", required_argument, NULL, 'h'},
+                                            {"config", required_argument, NULL, 'c'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"megabytes", required_argument, NULL, 'm'},
+                                            {NULL, 0, NULL, 0}};
+    struct scope scope = {"n8", 9, 3, PLAIN, 0, 1024};
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'b': scope.build = optarg; break;
+        case 'g': scope.granules = number_of(optarg, 4, CANON_GRANULES - 1); break;
+        case 'h': scope.handles = number_of(optarg, 1, CANON_BLOCKS - 1); break;
+        case 'c': scope.configuration = configuration_of(optarg); break;
+        case 's': scope.seconds = number_of(optarg, 1, 1000000); break;
+        case 'm': scope.megabytes = number_of(optarg, 1, 1000000); break;
+        default: exit(2);
+        }
+    }
+    if (optind < argc)
+        bad_usage("option", argv[optind]);
+    return scope;
+}
+
+/* --- One process for each scope, as many at once as there are processors ------------------------------------------------ */
+
+struct job {
+    pid_t process;
+    const struct scope *scope;
+};
+
+static void start(struct job *job, const struct scope *scope)
+{
+    fflush(stdout);
+    *job = (struct job){fork(), scope};
+    if (job->process < 0)
+        abort();
+    if (job->process == 0) {
+        explore(scope, build_of(scope->build));
+        exit(0);
+    }
+}
+
+/* Waits for one to end and says how it went. */
+static bool finish(const struct job *jobs, size_t count, size_t number)
+{
+    int status;
+    pid_t process = wait(&status);
+    const struct scope *scope = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i].process == process)
+            scope = jobs[i].scope;
+    if (!scope)
+        abort();
+    bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    printf("%sok %zu - every reachable state of %u granules and %u handles, %s [%s]\n", passed ? "" : "not ", number,
+           scope->granules, scope->handles, configuration_names[scope->configuration], scope->build);
+    return passed;
+}
+
+static bool explore_all(const struct scope *scopes, size_t count)
+{
+    struct job jobs[USUAL];
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t width = processors > 1 ? (size_t)processors : 1;
+    bool passed = true;
+    size_t ended = 0;
+    printf("1..%zu\n", count);
+    for (size_t started = 0; started < count; started++) {
+        if (started - ended == width)
+            passed &= finish(jobs, started, ++ended);
+        start(&jobs[started], &scopes[started]);
+    }
+    while (ended < count)
+        passed &= finish(jobs, count, ++ended);
+    return passed;
+}
+
+int main(int argc, char **argv)
+{
+    struct scope scopes[USUAL];
+    size_t count = 1;
+    if (argc > 1)
+        scopes[0] = parse(argc, argv);
+    else
+        count = choose_usual(scopes);
+    return explore_all(scopes, count) ? 0 : 1;
+}

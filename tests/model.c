@@ -467,21 +467,35 @@ static void register_block(struct model *m, defrag_handle handle, size_t bytes, 
     refill(m, block, 0, block->bytes);
 }
 
-static defrag_status call_alloc(struct model *m, enum model_form form, size_t bytes, defrag_handle *out)
+/* The bytes that a request asks for; SIZE_MAX where they overflow. */
+static size_t requested(enum model_form form, const defrag_request *r)
 {
-    size_t count = bytes % 4 == 0 ? 4 : bytes % 3 == 0 ? 3 : 1;
-    defrag_request request = {.bytes = bytes / count, .count = count, .alignment = m->inside->granule / 2};
+    size_t count = r->count;
+    if (form == FORM_ALLOC || form == FORM_FAST || (form == FORM_REQUEST && count == 0))
+        count = 1;
+    return r->bytes && count > SIZE_MAX / r->bytes ? SIZE_MAX : r->bytes * count;
+}
+
+static bool is_sound(const struct model *m, enum model_form form, const defrag_request *r)
+{
+    return form != FORM_REQUEST
+           || (r->alignment <= m->inside->granule && (r->alignment & (r->alignment - 1)) == 0
+               && r->flags <= DEFRAG_ZERO);
+}
+
+static defrag_status call_alloc(struct model *m, enum model_form form, const defrag_request *r, defrag_handle *out)
+{
     switch (form) {
     case FORM_ALLOC:
-        return m->build->alloc(m->pool, bytes, out);
+        return m->build->alloc(m->pool, r->bytes, out);
     case FORM_FAST:
-        return m->build->alloc_fast(m->pool, bytes, out);
+        return m->build->alloc_fast(m->pool, r->bytes, out);
     case FORM_SLICE:
-        return m->build->alloc_slice(m->pool, count, bytes / count, out);
+        return m->build->alloc_slice(m->pool, r->count, r->bytes, out);
     case FORM_SLICE_FAST:
-        return m->build->alloc_slice_fast(m->pool, count, bytes / count, out);
+        return m->build->alloc_slice_fast(m->pool, r->count, r->bytes, out);
     default:
-        return m->build->alloc_request(m->pool, &request, out);
+        return m->build->alloc_request(m->pool, r, out);
     }
 }
 
@@ -516,14 +530,29 @@ static void count_choice(struct model *m, bool fast, int status)
         *(status == DEFRAG_OK ? &m->choices.pinned_served : &m->choices.pinned_refused) += 1;
 }
 
-defrag_handle model_alloc(struct model *m, enum model_form form, size_t bytes)
+/* A request that could not be granted at any time; counted nowhere. */
+static defrag_handle refuse_request(struct model *m, const defrag_request *request)
 {
+    defrag_handle handle = {0xffffffffu};
+    begin(m);
+    EXPECT_STATUS(m->build->alloc_request(m->pool, request, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT(handle.bits == 0, "a refused request gave a handle");
+    end_unchanged(m);
+    return handle;
+}
+
+defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_request *request)
+{
+    if (!is_sound(m, form, request))
+        return refuse_request(m, request);
     bool fast = form == FORM_FAST || form == FORM_SLICE_FAST;
+    bool zeroed = form == FORM_SLICE || form == FORM_SLICE_FAST || (form == FORM_REQUEST && request->flags);
+    size_t bytes = requested(form, request);
     begin(m);
     struct verdict verdict = fast ? layout_predict_alloc_fast(&m->before, bytes)
                                   : layout_predict_alloc(&m->before, bytes, is_manual(m));
     defrag_handle handle = {0xffffffffu};
-    defrag_status status = call_alloc(m, form, bytes, &handle);
+    defrag_status status = call_alloc(m, form, request, &handle);
     if (expect_verdict(verdict, status, fast ? "alloc_fast" : "alloc"))
         count_choice(m, fast, status);
     if (status != DEFRAG_OK) {
@@ -535,7 +564,7 @@ defrag_handle model_alloc(struct model *m, enum model_form form, size_t bytes)
     }
     bool still = fast || is_manual(m);
     uint64_t moved = m->last.moved_bytes;
-    register_block(m, handle, bytes, form == FORM_SLICE || form == FORM_SLICE_FAST);
+    register_block(m, handle, bytes, zeroed);
     end(m, (struct outcome){.effect = still ? EFFECT_STILL : EFFECT_MOVES,
                             .fresh = handle,
                             .fresh_may_trim = !fast});
@@ -629,7 +658,6 @@ void model_free(struct model *m, defrag_handle handle)
     block->live = false;
     free(block->contents);
     block->contents = NULL;
-    m->dead[m->dead_count++ % MODEL_DEAD] = handle;
     end(m, (struct outcome){.effect = EFFECT_STILL, .freed = true, .next_use = block->next_generation});
     m->stepping = false;
 }
@@ -858,6 +886,114 @@ void model_probe_largest(struct model *m)
     if (!m->now.locked || is_manual(m))
         EXPECT(try_alloc(m, false, certain ? certain + 1 : 0) != DEFRAG_OK,
                "largest_certain is %zu, but more is served", certain);
+}
+
+/* --- The pool as a whole --------------------------------------------------------------------------------------- */
+
+struct stopping {
+    size_t shown, stop;
+};
+
+static defrag_status stop_at(void *context, const defrag_block *block)
+{
+    struct stopping *s = context;
+    (void)block;
+    return ++s->shown == s->stop ? DEFRAG_OUT_OF_RANGE : DEFRAG_OK;
+}
+
+void model_walk(struct model *m, size_t stop)
+{
+    struct stopping s = {0, stop};
+    begin(m);
+    bool stops = stop > 0 && stop <= m->before.count;
+    EXPECT_STATUS(m->build->walk(m->pool, stop_at, &s), stops ? DEFRAG_OUT_OF_RANGE : DEFRAG_OK);
+    EXPECT(s.shown == (stops ? stop : m->before.count), "walk shows %zu of %zu stretches to one who stops at %zu",
+           s.shown, m->before.count, stop);
+    end_unchanged(m);
+}
+
+void model_attach(struct model *m, size_t missing)
+{
+    size_t needed = m->last.skipped_bytes + m->last.pool_bytes;
+    size_t bytes = m->buffer.size - (missing < m->buffer.size ? missing : m->buffer.size);
+    struct support_buffer copy = support_buffer_new(bytes, (uintptr_t)m->buffer.bytes);
+    begin(m);
+    memcpy(copy.bytes, m->buffer.bytes, bytes);
+    defrag_pool *pool;
+    EXPECT_STATUS(m->build->attach(&pool, copy.bytes, bytes, NULL), bytes < needed ? DEFRAG_BAD_SIZE : DEFRAG_OK);
+    EXPECT(!pool == (bytes < needed), "attach gives the pool %p", (void *)pool);
+    EXPECT(pool || memcmp(copy.bytes, m->buffer.bytes, bytes) == 0, "attach changed an image that it refused");
+    support_buffer_free(&copy);
+    end_unchanged(m);
+}
+
+static void refuse_configs(const struct defrag_build *b)
+{
+    const defrag_config bad[] = {{.flags = 0x80000000u}, {.enter = on_enter}, {.leave = on_leave}};
+    unsigned char buffer[64];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        defrag_pool *pool = (defrag_pool *)(void *)buffer;
+        EXPECT_STATUS(b->init(&pool, buffer, sizeof buffer, &bad[i]), DEFRAG_BAD_ARGUMENT);
+        EXPECT(!pool, "init with a bad configuration gives a pool");
+        EXPECT_STATUS(b->attach(&pool, buffer, sizeof buffer, &bad[i]), DEFRAG_BAD_ARGUMENT);
+    }
+    defrag_pool *pool;
+    EXPECT_STATUS(b->init(NULL, buffer, sizeof buffer, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->init(&pool, NULL, sizeof buffer, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->attach(NULL, buffer, sizeof buffer, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->attach(&pool, NULL, sizeof buffer, NULL), DEFRAG_BAD_ARGUMENT);
+}
+
+static void refuse_null_pools(const struct defrag_build *b)
+{
+    defrag_handle handle = {1};
+    const defrag_request request = {.bytes = 1};
+    void *address;
+    const void *shared;
+    size_t moved;
+    EXPECT_STATUS(b->alloc(NULL, 1, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_fast(NULL, 1, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_slice(NULL, 1, 1, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_slice_fast(NULL, 1, 1, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_request(NULL, &request, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->resize(NULL, handle, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->free(NULL, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT(b->size(NULL, handle) == 0, "size in no pool");
+    EXPECT(!b->lock(NULL, handle) && !b->lock_shared(NULL, handle), "a lock in no pool");
+    EXPECT_STATUS(b->try_lock(NULL, handle, &address), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->try_lock_shared(NULL, handle, &shared), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->unlock(NULL, handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->read(NULL, handle, 0, NULL, 0), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->write(NULL, handle, 0, NULL, 0), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->clean(NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->compact(NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->compact_step(NULL, 1, &moved), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->make_room(NULL, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->check(NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->walk(NULL, stop_at, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT(support_statistics(b, NULL).pool_bytes == 0, "statistics of no pool");
+}
+
+void model_misuse(struct model *m)
+{
+    const struct defrag_build *b = m->build;
+    defrag_handle handle;
+    begin(m);
+    refuse_configs(b);
+    refuse_null_pools(b);
+    EXPECT_STATUS(b->alloc(m->pool, 1, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_fast(m->pool, 1, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_slice(m->pool, 1, 1, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_slice_fast(m->pool, 1, 1, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->alloc_request(m->pool, NULL, &handle), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->free(m->pool, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->try_lock(m->pool, (defrag_handle){1}, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->try_lock_shared(m->pool, (defrag_handle){1}, NULL), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->read(m->pool, (defrag_handle){1}, 0, NULL, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->write(m->pool, (defrag_handle){1}, 0, NULL, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->walk(m->pool, NULL, NULL), DEFRAG_BAD_ARGUMENT);
+    b->statistics_get(m->pool, NULL);
+    end_unchanged(m);
 }
 
 void model_migrate(struct model *m)

@@ -13,8 +13,6 @@
 #include "layout.h"
 #include "statuses.h"
 
-#define MODEL_DEAD 64
-
 struct model_block {
     bool live;
     defrag_handle handle;
@@ -44,8 +42,6 @@ struct model {
     size_t blocks_room;
     struct layout before, now;
     defrag_statistics last; /* statistics after the last call */
-    defrag_handle dead[MODEL_DEAD];
-    size_t dead_count;
     uint64_t random; /* for contents */
     unsigned char *image;
     size_t image_bytes;
@@ -71,7 +67,8 @@ bool model_open(struct model *model, const struct defrag_build *build, size_t by
                 bool hooked);
 void model_close(struct model *model);
 
-defrag_handle model_alloc(struct model *model, enum model_form form, size_t bytes);
+/* The forms that take bytes alone take request->bytes. */
+defrag_handle model_alloc(struct model *model, enum model_form form, const defrag_request *request);
 void model_resize(struct model *model, defrag_handle handle, size_t bytes);
 void model_free(struct model *model, defrag_handle handle);
 /* `plain` calls the form that returns a pointer alone. */
@@ -90,7 +87,15 @@ void model_make_room(struct model *model, size_t bytes);
 /* Tries out that largest_fast and largest_certain are exactly that, and puts the pool back. */
 void model_probe_largest(struct model *model);
 
+/* Walks until so many stretches have been shown. */
+void model_walk(struct model *model, size_t stop);
+
 /* Copies the image to another buffer, attaches it there and goes on with it. */
 void model_migrate(struct model *model);
+/* Attaches a copy of the buffer that lacks the last `missing` bytes, and forgets it. */
+void model_attach(struct model *model, size_t missing);
+
+/* Every null pointer, and every unknown flag. */
+void model_misuse(struct model *model);
 
 #endif

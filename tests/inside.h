@@ -52,6 +52,10 @@ struct inside {
      */
     size_t (*guarded)(const defrag_pool *pool, struct inside_field *fields, size_t room);
 
+    /* The offset that the entry of a handle in use holds, and the owner that the header of its block names. */
+    struct inside_field (*offset_of)(const defrag_pool *pool, defrag_handle handle);
+    struct inside_field (*owner_of)(const defrag_pool *pool, defrag_handle handle);
+
     /*
      * Frauds that keep every link in agreement, so that nothing but the purpose
      * of what is linked is wrong. Each returns false if this pool offers no

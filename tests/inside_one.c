@@ -145,6 +145,19 @@ static size_t guarded(const defrag_pool *pool, struct inside_field *fields, size
     return list.count;
 }
 
+static struct inside_field offset_of(const defrag_pool *pool, defrag_handle handle)
+{
+    size_t byte = (size_t)pool->table - handle_slot(handle.bits) * DF_WORD;
+    return (struct inside_field){"entry.offset", byte, 8 * DF_WORD, DF_HALF_BITS, DF_HALF_BITS};
+}
+
+static struct inside_field owner_of(const defrag_pool *pool, defrag_handle handle)
+{
+    df_granules o = entry_offset(table_entry(pool, handle_slot(handle.bits)));
+    return (struct inside_field){"header.owner", block_bytes(o) - DF_WORD, 8 * DF_WORD, BLOCK_OWNER_SHIFT,
+                                 DF_HALF_BITS - 1};
+}
+
 /* --- Frauds -------------------------------------------------------------------------- */
 
 /* A free block that is alone in its bin; 0: there is none. */
@@ -265,6 +278,8 @@ const struct inside DEFRAG_NAME(inside) = {
     .bin_of = bin_of,
     .failure_counters = failure_counters,
     .guarded = guarded,
+    .offset_of = offset_of,
+    .owner_of = owner_of,
     .orphan = orphan,
     .misfile = misfile,
     .forge = forge,

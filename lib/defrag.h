@@ -50,6 +50,20 @@
  *   - The functions rely on a pool that defrag_check() finds in order. What is
  *     promised about a damaged one is said at DEFRAG_CORRUPT, defrag_check(),
  *     defrag_walk() and defrag_attach(); nothing is promised for the rest.
+ *   - A library that was configured with --enable-hardening relies on nothing of
+ *     the pool but its length and the host word. Whatever the other bytes are, no
+ *     call reads or writes outside the pool or runs for ever, and the address that
+ *     a lock gives has defrag_size() bytes inside the pool, clear of the control
+ *     block and the table. Besides what its own text lists, every function that
+ *     returns a status fails with DEFRAG_CORRUPT where it sees that the control
+ *     block (before it looks at anything but a null pointer), the block, its
+ *     neighbours, or a list it would use is damaged: nothing is written then.
+ *     defrag_size() answers 0, a lock NULL; the statistics are all 0. Damage
+ *     that a call need not look at it does not see: defrag_check() does.
+ *     defrag_make_room(), defrag_clean(), defrag_compact() and the statistics
+ *     begin with defrag_check(), and so do defrag_alloc() where it finds no hole at
+ *     once and defrag_resize() where the block has to go elsewhere; all else costs
+ *     a constant more.
  *   - Costs: B is the number of blocks, used and free, in the pool; S the
  *     number of slots of the handle table. No function uses recursion, or
  *     stack that grows with either.
@@ -211,7 +225,7 @@ typedef enum defrag_status {
     DEFRAG_LOCK_LIMIT = -10,  /* 14 shared locks are held already                              */
     DEFRAG_OUT_OF_RANGE = -11,/* offset and length reach past the end of the block             */
     DEFRAG_CORRUPT = -12      /* header and entry disagree: the pool was overwritten; nothing
-                                 was written                                                   */
+                                 was written. With --enable-hardening: any damage found        */
 } defrag_status;
 
 /* Clang's analysis follows `defrag_try_lock(...) == 0`, but not a comparison with an enumerator. */
@@ -552,7 +566,8 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  * blocks, slots, locks and the largest requests are found here.
  *
  * Moves blocks: never. Cost: O(B + S). A null `out` does nothing; where
- * the pool is null or busy with a callback, all is 0.
+ * the pool is null or busy with a callback, or a hardened build finds it damaged,
+ * all is 0.
  */
 DEFRAG_API void defrag_statistics_get(const defrag_pool *pool, defrag_statistics *out);
 

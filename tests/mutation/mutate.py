@@ -14,38 +14,23 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
 
-sys.dont_write_bytecode = True
-from mutants import mutants_of
-
 HERE = pathlib.Path(__file__).resolve().parent
-TOP = HERE.parent.parent
-LIB = TOP / "lib"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent))
+import programs
+from mutants import mutants_of
+from programs import BUILDS, LIB, TOP, must, run
 
 NOT_MUTATED = {
     "defrag.h": "declarations and documentation; its macros are user code, tests/test_macros.c tests them",
     "port.h": "configuration and names; it has no code of its own",
 }
-
-Build = collections.namedtuple("Build", "name library flags")
-# A mutant is tried on these in this order. z8 is n8 for processors that cannot count leading zeros.
-BUILDS = [
-    Build("n8", "n8", "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8"),
-    Build("w8", "w8", "-DDEFRAG_WIDE=1 -DDEFRAG_ALIGNMENT=8"),
-    Build("n4", "n4", "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=4"),
-    Build("n16", "n16", "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=16"),
-    Build("w16", "w16", "-DDEFRAG_WIDE=1 -DDEFRAG_ALIGNMENT=16"),
-    Build("z8", "n8", "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8 -DDF_NO_CLZ=1"),
-    Build("d8", "d8", "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8 -DDEFRAG_DEBUG=1"),
-]
-# Programs with a library of their own, and the builds that these stand for.
-OWN = {"test_callbacks": ("d8",)}
 
 Test = collections.namedtuple("Test", "program effort seconds")
 # Each with percent of the usual work, and the processor seconds, at least ten times what it needs, after
@@ -56,28 +41,7 @@ EARLY = [Test("test_" + name, 1, 1) for name in (
     "promise_overhead", "promise_still", "promise_memory")]
 LATE = [Test("test_random", 20, 4), Test("test_promise_memory", 20, 6), Test("test_promise_still", 20, 6)]
 # Where these too have something to find; and of the other builds the first that a mutant changes.
-LATE_BUILDS = ("n8", "w8", "n4")
-
-LIB_FLAGS = "-O2 -g0 -w -std=gnu11 -fPIC -fno-semantic-interposition -fno-tree-loop-distribute-patterns"
-TEST_FLAGS = "-O1 -g0 -w -std=gnu11 -D_GNU_SOURCE="
-
-
-def run(command, **options):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          **options)
-
-
-def must(command, **options):
-    done = run(command, **options)
-    if done.returncode != 0:
-        sys.exit(f"failed: {' '.join(map(str, command))}\n{done.stdout.decode(errors='replace')}")
-
-
-def support_sources():
-    """What the unit tests share, as their Makefile says."""
-    text = (TOP / "tests/Makefile.inc").read_text()
-    lists = re.findall(r"support(?:_a_SOURCES|_sources) \+?=((?:.*\\\n)*.*)", text)
-    return re.findall(r"%D%/(\w+\.c)", "".join(lists))
+LATE_BUILDS = ("n8", "w8", "n4", "hn8")
 
 
 def digest(*parts):
@@ -89,33 +53,31 @@ def digest(*parts):
 
 
 class Bench:
-    """The original objects and libraries, the test programs, and what is known of earlier runs."""
+    """The original files, objects and libraries, the test programs, and what is known of earlier runs."""
 
     def __init__(self, folder, fresh):
         self.folder = folder
         self.cc = os.environ.get("CC", "gcc").split()
-        self.sources = sorted(p.name for p in LIB.glob("*.c"))
-        self.headers = sorted(p.name for p in LIB.glob("*.h"))
+        folder.mkdir(parents=True, exist_ok=True)
+        # A copy, so that nobody has to wait for the end before going on with the work.
+        self.lib = folder / "lib"
+        shutil.rmtree(self.lib, ignore_errors=True)
+        shutil.copytree(LIB, self.lib, ignore=lambda _, names: [n for n in names if n[-2:] not in (".c", ".h")])
+        self.sources = sorted(p.name for p in self.lib.glob("*.c"))
         self.objects, self.programs, self.lock = {}, {}, threading.Lock()
         self.kills = collections.Counter()
         self.results_file = folder / "results.json"
         self.results = {}
         if not fresh and self.results_file.exists():
             self.results = json.loads(self.results_file.read_text())
-        folder.mkdir(parents=True, exist_ok=True)
         self.library = folder / "original"
         self._compile_originals()
         self._compile_tests()
 
-    def flags_of(self, build):
-        prefix = f"-DDEFRAG_PREFIX={build.library}_"
-        return ["-DDEFRAG_BUILDING", *build.flags.split(), prefix]
-
     def compile(self, build, source, folder, out):
         """Compiles folder/source; the object's bytes, or None if the compiler refuses it."""
-        command = [*self.cc, *LIB_FLAGS.split(), *self.flags_of(build), f"-I{folder}"]
-        command += ["-c", source, "-o", out]
-        if run(command, cwd=folder).returncode != 0:
+        command = [*self.cc, "-O2", "-fno-semantic-interposition", *programs.lib_command(build, folder)]
+        if run([*command, source, "-o", out], cwd=folder).returncode != 0:
             return None
         return pathlib.Path(out).read_bytes()
 
@@ -129,42 +91,24 @@ class Bench:
             out.mkdir(parents=True)
             self.objects[build.name] = {}
             for source in self.sources:
-                code = self.compile(build, source, LIB, out / (source + ".o"))
+                code = self.compile(build, source, self.lib, out / (source + ".o"))
                 if code is None:
                     sys.exit(f"{source} does not compile for {build.name}")
                 self.objects[build.name][source] = digest(code)
-            if build.name == build.library:
-                objects = [out / (s + ".o") for s in self.sources]
-                self.link(objects, self.library / f"libdf-{build.library}.so")
+            objects = [out / (source + ".o") for source in self.sources]
+            self.link(objects, out / programs.library_name(build))
+            if build in programs.LIBRARIES:
+                self.link(objects, self.library / programs.library_name(build))
 
     def _compile_tests(self):
         out = self.folder / "tests"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        include = [f"-I{TOP / d}" for d in ("", "lib", "tools", "tests")]
-        compile_test = [*self.cc, *TEST_FLAGS.split(), *include]
-        shared = []
-        for name in support_sources():
-            must([*compile_test, "-c", TOP / "tests" / name, "-o", out / (name + ".o")])
-            shared.append(out / (name + ".o"))
-        own = {name for names in OWN.values() for name in names}
-        for build in BUILDS:
-            if build.name != build.library:
-                continue
-            inner = ["tools/build_one.c"] + ([] if build.name in own else ["tests/inside_one.c"])
-            for name in inner:
-                target = out / f"{build.name}-{os.path.basename(name)}.o"
-                must([*compile_test, *self.flags_of(build), "-c", TOP / name, "-o", target])
-                shared.append(target)
-        libraries = [f"-ldf-{b.library}" for b in BUILDS if b.name == b.library]
-        must([*compile_test, "-c", TOP / "tools/builds.c", "-o", out / "builds.o"])
-        for name in sorted({t.program for t in EARLY + LATE}):
-            test = out / (name + ".o")
-            must([*compile_test, "-c", TOP / "tests" / (name + ".c"), "-o", test])
-            table = [] if name in OWN else [out / "builds.o"]
-            objects = [test, *table, *shared]
-            must([*self.cc, "-o", out / name, *objects, f"-L{self.library}", *libraries, "-lcmocka"])
-            self.programs[name] = (out / name, digest(test.read_bytes()), digest((out / name).read_bytes()))
+        names = sorted({test.program for test in EARLY + LATE})
+        programs.compile_tests(self.cc, names, out, self.library)
+        for name in names:
+            test, whole = (out / (name + ".o")).read_bytes(), (out / name).read_bytes()
+            self.programs[name] = (out / name, digest(test), digest(whole))
 
     def save(self):
         with self.lock:
@@ -176,17 +120,12 @@ class Bench:
     # --- Tests -------------------------------------------------------------------------
 
     def tests_of(self, build, late=True):
-        def suits(test):
-            return build.name in OWN.get(test.program, ()) or (
-                test.program not in OWN and not any(build.name in names for names in OWN.values()))
-        early = sorted(filter(suits, EARLY), key=lambda t: -self.kills[t.program])
-        return early + list(filter(suits, LATE if late else []))
+        early = sorted(EARLY, key=lambda test: -self.kills[test.program])
+        return [test for test in early + (LATE if late else []) if programs.suits(test.program, build)]
 
     def run_test(self, build, test, folder):
         """'passed', 'failed' or 'hung'."""
-        environment = dict(os.environ, BUILD="" if test.program in OWN else build.library,
-                           LD_LIBRARY_PATH=f"{folder}:{self.library}", DEFRAG_TEST_EFFORT=str(test.effort),
-                           top_srcdir=str(TOP), top_builddir=str(TOP), CMOCKA_MESSAGE_OUTPUT="STDOUT")
+        environment = programs.environment(test.program, build, test.effort, folder, self.library)
         limits = ["prlimit", f"--cpu={test.seconds}:{test.seconds + 1}", "--as=4294967296", "--core=0"]
         try:
             done = run([*limits, self.programs[test.program][0]], env=environment, cwd=folder,
@@ -232,10 +171,8 @@ class Worker:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.lib = self.folder / "lib"
         self.out = self.folder / "out"
-        self.lib.mkdir(parents=True)
-        self.out.mkdir()
-        for name in bench.sources + bench.headers:
-            shutil.copyfile(LIB / name, self.lib / name)
+        self.out.mkdir(parents=True)
+        shutil.copytree(bench.lib, self.lib)
 
     def _compile(self, mutant, build):
         """The changed objects by source, None where the compiler refuses."""
@@ -250,7 +187,7 @@ class Worker:
         return changed
 
     def _write(self, mutant, new):
-        text = (LIB / mutant.file).read_text()
+        text = (self.bench.lib / mutant.file).read_text()
         (self.lib / mutant.file).write_text(text[:mutant.start] + new + text[mutant.end:])
 
     def _is_compiled(self, mutant):
@@ -262,7 +199,7 @@ class Worker:
         try:
             return self._try_mutant(mutant)
         finally:
-            shutil.copyfile(LIB / mutant.file, self.lib / mutant.file)
+            shutil.copyfile(self.bench.lib / mutant.file, self.lib / mutant.file)
 
     def _try_mutant(self, mutant):
         self._write(mutant, mutant.new)
@@ -276,11 +213,11 @@ class Worker:
             differs.append(build.name)
             objects = [(self.out if s in changed else self.bench.library / build.name) / (s + ".o")
                        for s in self.bench.sources]
-            self.bench.link(objects, self.out / f"libdf-{build.library}.so")
+            self.bench.link(objects, self.out / programs.library_name(build))
             code = digest(*sorted({**self.bench.objects[build.name], **changed}.items()))
             late = len(differs) == 1 or build.name in LATE_BUILDS
             found = self.bench.try_tests(build, code, self.out, late)
-            (self.out / f"libdf-{build.library}.so").unlink()
+            (self.out / programs.library_name(build)).unlink()
             if found:
                 return ("hung" if found[0] == "hung" else "killed"), f"{build.name} {found[1]}"
         if differs:
@@ -353,6 +290,8 @@ def run_all(bench, mutants, jobs):
                 free.append(worker)
         with lock:
             progress.note(result[0])
+            if result[0] == "survived":
+                print(f"survived: {mutant.place} | {mutant.before}", flush=True)
             if time.time() - saved[0] > 60:
                 bench.save()
                 saved[0] = time.time()
@@ -434,21 +373,19 @@ def main():
     for name in chosen:
         if name not in everything:
             parser.error(f"{name}: no file of lib/ that is mutated")
-    mutants = [m for name in chosen for m in mutants_of(name, (LIB / name).read_text())]
     if options.list:
-        for mutant in mutants:
+        for mutant in (m for name in chosen for m in mutants_of(name, (LIB / name).read_text())):
             print(f"{mutant.place}\n  - {mutant.before}\n  + {mutant.after}")
         return 0
-    entries = read_equivalent(HERE / "equivalent.txt")
 
     begun = time.time()
-    bench = Bench(options.output, options.fresh)
+    entries = read_equivalent(HERE / "equivalent.txt")
+    bench = Bench(options.output.resolve(), options.fresh)
+    mutants = [m for name in chosen for m in mutants_of(name, (bench.lib / name).read_text())]
     for build in BUILDS:
         # The original must pass them all, or a failure says nothing.
-        folder = bench.library / build.name
-        if build.name != build.library:
-            bench.link([folder / (s + ".o") for s in bench.sources], folder / f"libdf-{build.library}.so")
-        found = bench.try_tests(build, digest(*sorted(bench.objects[build.name].items())), folder)
+        code = digest(*sorted(bench.objects[build.name].items()))
+        found = bench.try_tests(build, code, bench.library / build.name)
         if found:
             sys.exit(f"{found[1]} {found[0]} on {build.name} without any change")
     outcomes = run_all(bench, mutants, options.jobs)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""The unit tests beside the builds of lib/ as shared libraries, which can be replaced one by one."""
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+LIB = TOP / "lib"
+
+# A build, and the library that it takes the place of: z8 is n8 for processors that cannot count leading
+# zeros. The hardened builds have an h in front.
+Build = collections.namedtuple("Build", "name library flags")
+LAYOUTS = {"n8": "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8", "w8": "-DDEFRAG_WIDE=1 -DDEFRAG_ALIGNMENT=8",
+           "n4": "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=4", "n16": "-DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=16",
+           "w16": "-DDEFRAG_WIDE=1 -DDEFRAG_ALIGNMENT=16"}
+HARDENED = " -DDEFRAG_HARDENING=1 -DBUILD_KIND=h"
+BUILDS = ([Build(name, name, flags) for name, flags in LAYOUTS.items()]
+          + [Build("h" + name, "h" + name, flags + HARDENED) for name, flags in LAYOUTS.items()]
+          + [Build("z8", "n8", LAYOUTS["n8"] + " -DDF_NO_CLZ=1"),
+             Build("d8", "d8", LAYOUTS["n8"] + " -DDEFRAG_DEBUG=1")])
+LIBRARIES = [build for build in BUILDS if build.name == build.library]
+
+# Programs that bring a build of their own, and which; all others run over each of the other builds.
+OWN = {"test_callbacks": ("d8",)}
+
+LIB_FLAGS = "-g0 -w -std=gnu11 -fPIC -DDEFRAG_BUILDING"
+TEST_FLAGS = "-O1 -g0 -w -std=gnu11 -D_GNU_SOURCE="
+
+
+def run(command, **options):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          **options)
+
+
+def must(command, **options):
+    done = run(command, **options)
+    if done.returncode != 0:
+        sys.exit(f"failed: {' '.join(map(str, command))}\n{done.stdout.decode(errors='replace')}")
+    return done.stdout
+
+
+def prefix_of(build):
+    return f"-DDEFRAG_PREFIX={build.library}_"
+
+
+def lib_sources():
+    return sorted(p.name for p in LIB.glob("*.c"))
+
+
+def lib_command(build, folder):
+    """The arguments, but for the compiler's name, that compile sources of `folder` for a build."""
+    return [*LIB_FLAGS.split(), *build.flags.split(), prefix_of(build), f"-I{folder}", "-c"]
+
+
+def library_name(build):
+    return f"libdf-{build.library}.so"
+
+
+def suits(program, build):
+    """Whether the program has something to say of the build."""
+    if program in OWN:
+        return build.name in OWN[program]
+    return not any(build.name in names for names in OWN.values())
+
+
+def support_sources():
+    """What the unit tests share, as their Makefile says."""
+    text = (TOP / "tests/Makefile.inc").read_text()
+    lists = re.findall(r"support(?:_a_SOURCES|_sources) \+?=((?:.*\\\n)*.*)", text)
+    return re.findall(r"%D%/(\w+\.c)", "".join(lists))
+
+
+def compile_tests(compiler, names, out, libraries):
+    """Makes out/NAME of each test, linked with the shared libraries of that folder."""
+    include = [f"-I{TOP / d}" for d in ("", "lib", "tools", "tests")]
+    command = [*compiler, *TEST_FLAGS.split(), *include]
+
+    def compile_one(source, target, *flags):
+        must([*command, *flags, "-c", TOP / source, "-o", out / target])
+        return out / target
+
+    shared = [compile_one(f"tests/{source}", source + ".o") for source in support_sources()]
+    shared.append(compile_one("tools/builds.c", "builds.o"))
+    for build in LIBRARIES:
+        flags = [*build.flags.split(), "-DDEFRAG_BUILDING", prefix_of(build)]
+        shared.append(compile_one("tools/build_one.c", f"{build.name}-build.o", *flags))
+        if build.name in LAYOUTS:
+            shared.append(compile_one("tests/inside_one.c", f"{build.name}-inside.o", *flags))
+    # An archive, so that a program can have a list of builds of its own.
+    must(["ar", "cr", out / "libshared.a", *shared])
+    link = [out / "libshared.a", f"-L{libraries}", *(f"-ldf-{build.library}" for build in LIBRARIES), "-lcmocka"]
+    for name in names:
+        test = compile_one(f"tests/{name}.c", name + ".o")
+        must([*compiler, "-o", out / name, test, *link])
+
+
+def environment(program, build, effort, *folders):
+    """What a program needs to run over one build, whose libraries are in the folders."""
+    return dict(os.environ, BUILD="" if program in OWN else build.library,
+                LD_LIBRARY_PATH=":".join(map(str, folders)), DEFRAG_TEST_EFFORT=str(effort),
+                top_srcdir=str(TOP), CMOCKA_MESSAGE_OUTPUT="STDOUT")

@@ -38,6 +38,7 @@ DF_INLINE void name_block(defrag_pool *pool, df_word table, df_granules o, df_gr
 {
     block_set_header(pool, o, header_used(size, slot));
     table_set_entry_at(pool, table, slot, entry | (df_word)o << DF_HALF_BITS);
+    watch_born(pool, block_payload(pool, o), block_payload_bytes(size));
     *out = handle_make(slot, entry);
 }
 
@@ -132,7 +133,10 @@ static defrag_status end_zeroed(defrag_pool *pool, defrag_status status, defrag_
 {
     if (status == DEFRAG_OK) {
         df_granules o = entry_offset(table_entry(pool, handle_slot(handle.bits)));
-        memset(block_payload(pool, o), 0, block_payload_bytes(header_size(block_header(pool, o))));
+        df_granules size = header_size(block_header(pool, o));
+        block_open(pool, o, size);
+        memset(block_payload(pool, o), 0, block_payload_bytes(size));
+        block_close(pool, o, size);
     }
     return end(pool, status);
 }
@@ -251,6 +255,7 @@ static defrag_status free_block(defrag_pool *pool, defrag_handle handle)
         return DEFRAG_CORRUPT;
     df_word header = block_header(pool, o);
     table_give(pool, pool->table, slot, entry);
+    watch_died(pool, block_payload(pool, o));
     df_heap_give(pool, o, header_size(header), header);
     return DEFRAG_OK;
 }
@@ -288,6 +293,7 @@ defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
         return free_rest(pool, handle);
     df_word header = block_header(pool, o);
     table_give(pool, table, slot, entry);
+    watch_died(pool, block_payload(pool, o));
     heap_give(pool, o, header_size(header), header);
     handle->bits = 0;
     return DEFRAG_OK;

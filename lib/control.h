@@ -19,6 +19,7 @@
 #define DF_CONTROL_H
 
 #include "bits.h"
+#include "watch.h"
 
 #define DF_HOST_BYTES 8
 
@@ -126,25 +127,32 @@ DF_INLINE bool word_is_writable(const defrag_pool *pool, size_t at)
     return at - DF_BINS_AT < sizeof pool->bins || (at >= blocks && word_is_inside(pool, at));
 }
 
-DF_INLINE df_word word_load(const defrag_pool *pool, size_t at)
+DF_UNWATCHED df_word word_load(const defrag_pool *pool, size_t at)
 {
     if (DEFRAG_HARDENING && DF_UNLIKELY(!word_is_inside(pool, at)))
         return 0;
-    return *(const df_word_alias *)(const void *)((const uint8_t *)pool + at);
+    watch_pause();
+    df_word value = *(const df_word_alias *)(const void *)((const uint8_t *)pool + at);
+    watch_resume();
+    return value;
 }
 
-DF_INLINE void word_store(defrag_pool *pool, size_t at, df_word value)
+DF_UNWATCHED void word_store(defrag_pool *pool, size_t at, df_word value)
 {
     if (DEFRAG_HARDENING && DF_UNLIKELY(!word_is_writable(pool, at)))
         return;
+    watch_pause();
     *(df_word_alias *)(void *)((uint8_t *)pool + at) = value;
+    watch_resume();
 }
 
-DF_INLINE void word_store_low(defrag_pool *pool, size_t at, df_granules value)
+DF_UNWATCHED void word_store_low(defrag_pool *pool, size_t at, df_granules value)
 {
     if (DEFRAG_HARDENING && DF_UNLIKELY(!word_is_writable(pool, at)))
         return;
+    watch_pause();
     *(df_half_alias *)(void *)((uint8_t *)pool + at + DF_LOW_HALF) = (df_half)value;
+    watch_resume();
 }
 
 #endif

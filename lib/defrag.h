@@ -92,6 +92,7 @@
 #define DEFRAG_NAME(name)           DEFRAG_PASTE(DEFRAG_PREFIX, name)
 #define defrag_init                 DEFRAG_NAME(defrag_init)
 #define defrag_attach               DEFRAG_NAME(defrag_attach)
+#define defrag_detach               DEFRAG_NAME(defrag_detach)
 #define defrag_alloc                DEFRAG_NAME(defrag_alloc)
 #define defrag_alloc_fast           DEFRAG_NAME(defrag_alloc_fast)
 #define defrag_alloc_slice          DEFRAG_NAME(defrag_alloc_slice)
@@ -237,7 +238,10 @@ enum {
     DEFRAG_MANUAL = 1u << 0 /* only explicit calls compact: alloc and resize never move another block */
 };
 
-/* Called after a block has moved, when header and table agree again. */
+/*
+ * Called after a block has moved, when header and table agree again. The bytes at
+ * `to` are valid until it returns, those at `from` no longer.
+ */
 typedef void defrag_move_hook(void *context, defrag_handle handle, void *from, void *to, size_t bytes);
 
 /*
@@ -353,6 +357,21 @@ DEFRAG_API defrag_status defrag_init(defrag_pool **out, void *buffer, size_t byt
 DEFRAG_API defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes,
                                        const defrag_config *or_null)
     DEFRAG_MUST_CHECK DEFRAG_NONNULL(1) DEFRAG_UPDATES(2, 3);
+
+/*
+ * Gives the buffer back: its bytes are the caller's, to copy, dump, hash or use
+ * for something else. The image in them is whole, and defrag_attach() adopts it
+ * again, here or in a copy; until then no call may be made on the pool, and no
+ * pointer into it is valid.
+ *
+ * AddressSanitizer and Valgrind, in a library compiled for them, report whoever
+ * touches bytes of a pool besides locked payloads; this ends that. In any other
+ * build nothing changes. A buffer that is freed, or goes out of scope, or becomes
+ * a pool again with defrag_init(), need not be given back.
+ *
+ * Moves blocks: no; writes nothing. Cost: O(1). Fails iff: DEFRAG_BAD_ARGUMENT.
+ */
+DEFRAG_API defrag_status defrag_detach(defrag_pool *pool) DEFRAG_NONNULL(1);
 
 /* --- Allocation -------------------------------------------------------------- */
 

@@ -108,6 +108,19 @@ DF_INLINE bool heap_is_owner(const defrag_pool *pool, df_granules o, uint32_t sl
     return block_is_inside(pool, o) && header_owner(block_header(pool, o)) == slot;
 }
 
+/* Opens the block of this entry to the user if it is locked, else closes it. */
+DF_INLINE void heap_watch(const defrag_pool *pool, df_word entry)
+{
+    df_granules o = entry_offset(entry);
+    if (DF_WATCHED && block_is_inside(pool, o) && o < pool->granules) {
+        df_granules size = header_size(block_header(pool, o));
+        if (entry_lock(entry) != 0)
+            block_open(pool, o, size);
+        else
+            block_close(pool, o, size);
+    }
+}
+
 /* `size` more granules are used now. */
 DF_INLINE void heap_note_used(defrag_pool *pool, df_granules size)
 {

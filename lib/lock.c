@@ -19,6 +19,7 @@ static defrag_status lock_alone(defrag_pool *pool, defrag_handle handle, void **
     if (!guard_block(pool, entry_offset(entry), handle_slot(handle.bits)))
         return DEFRAG_CORRUPT;
     table_set_entry(pool, handle_slot(handle.bits), entry | TABLE_LOCK_MASK);
+    heap_watch(pool, entry | TABLE_LOCK_MASK);
     *out = block_payload(pool, entry_offset(entry));
     return DEFRAG_OK;
 }
@@ -35,6 +36,7 @@ static defrag_status lock_shared(defrag_pool *pool, defrag_handle handle, const 
     if (!guard_block(pool, entry_offset(entry), handle_slot(handle.bits)))
         return DEFRAG_CORRUPT;
     table_set_entry(pool, handle_slot(handle.bits), entry + TABLE_LOCK_ONE);
+    heap_watch(pool, entry + TABLE_LOCK_ONE);
     *out = block_payload(pool, entry_offset(entry));
     return DEFRAG_OK;
 }
@@ -62,6 +64,7 @@ static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
         look_again(pool, handle_slot(handle.bits), entry_offset(entry));
     }
     table_set_entry(pool, handle_slot(handle.bits), entry);
+    heap_watch(pool, entry);
     return DEFRAG_OK;
 }
 
@@ -108,6 +111,7 @@ void *defrag_lock(defrag_pool *pool, defrag_handle handle)
     if (DF_UNLIKELY(handle_difference(handle.bits, entry) != 0))
         return lock_rest(pool, handle);
     table_set_entry(pool, slot, entry | TABLE_LOCK_MASK);
+    heap_watch(pool, entry | TABLE_LOCK_MASK);
     return block_payload(pool, entry_offset(entry));
 }
 
@@ -136,6 +140,7 @@ defrag_status defrag_unlock(defrag_pool *pool, defrag_handle handle)
     if (DF_UNLIKELY(handle_difference(handle.bits, entry) != TABLE_DIFFERENCE_ALONE))
         return unlock_rest(pool, handle);
     table_set_entry(pool, slot, entry - TABLE_LOCK_MASK);
+    heap_watch(pool, entry - TABLE_LOCK_MASK);
     return DEFRAG_OK;
 }
 
@@ -172,6 +177,19 @@ static defrag_status find_bytes(const defrag_pool *pool, defrag_handle handle, u
     return DEFRAG_OK;
 }
 
+/* Lets the handle's block be copied from and to, whatever locks it has. */
+static void open_for_copy(const defrag_pool *pool, defrag_handle handle)
+{
+    if (DF_WATCHED)
+        heap_watch(pool, table_entry(pool, handle_slot(handle.bits)) | TABLE_LOCK_MASK);
+}
+
+static void close_after_copy(const defrag_pool *pool, defrag_handle handle)
+{
+    if (DF_WATCHED)
+        heap_watch(pool, table_entry(pool, handle_slot(handle.bits)));
+}
+
 defrag_status defrag_read(defrag_pool *pool, defrag_handle handle, size_t offset, void *to, size_t bytes)
 {
     uint8_t *at;
@@ -181,8 +199,11 @@ defrag_status defrag_read(defrag_pool *pool, defrag_handle handle, size_t offset
     if (status != DEFRAG_OK)
         return status;
     status = find_bytes(pool, handle, TABLE_LOCK_SHARED, offset, bytes, &at);
-    if (status == DEFRAG_OK && bytes != 0)
+    if (status == DEFRAG_OK && bytes != 0) {
+        open_for_copy(pool, handle);
         memcpy(to, at, bytes);
+        close_after_copy(pool, handle);
+    }
     heap_leave(pool);
     return status;
 }
@@ -197,8 +218,11 @@ defrag_status defrag_write(defrag_pool *pool, defrag_handle handle, size_t offse
     if (status != DEFRAG_OK)
         return status;
     status = find_bytes(pool, handle, 0, offset, bytes, &at);
-    if (status == DEFRAG_OK && bytes != 0)
+    if (status == DEFRAG_OK && bytes != 0) {
+        open_for_copy(pool, handle);
         memcpy(at, from, bytes);
+        close_after_copy(pool, handle);
+    }
     heap_leave(pool);
     return status;
 }

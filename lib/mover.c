@@ -49,6 +49,9 @@ static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word 
     table_set_entry(pool, owner, entry);
     pool->moved_blocks += pool->moved_blocks != UINT32_MAX;
     pool->moved_granules += size;
+    watch_changed(pool, block_payload(pool, from), block_payload(pool, to), block_payload_bytes(size));
+    block_close(pool, from, size);
+    block_open(pool, to, size);
 
     const defrag_config *config = heap_config(pool);
     if (config && config->on_move) {
@@ -57,6 +60,14 @@ static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word 
                         block_payload(pool, to), block_payload_bytes(size));
         heap_set_callback(pool, false);
     }
+    block_close(pool, to, size);
+}
+
+/* For the copy; finish() closes them again. */
+static void open_both(const defrag_pool *pool, df_granules from, df_granules to, df_word header)
+{
+    block_open(pool, from, header_size(header));
+    block_open(pool, to, header_size(header));
 }
 
 static df_word_alias *payload_words(defrag_pool *pool, df_granules o)
@@ -83,6 +94,7 @@ void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word h
     if (DEFRAG_HARDENING && !is_inside(pool, from, to, header_size(header)))
         return;
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
+    open_both(pool, from, to, header);
     copy_ascending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
     finish(pool, from, to, header);
 }
@@ -91,6 +103,7 @@ void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word hea
 {
     if (DEFRAG_HARDENING && !is_inside(pool, from, to, header_size(header)))
         return;
+    open_both(pool, from, to, header);
     copy_descending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
     finish(pool, from, to, header);

@@ -35,6 +35,20 @@ static void note_place(defrag_pool *pool, size_t skipped)
     pool->base = (df_half)((uintptr_t)pool % DF_LARGEST_ALIGNMENT);
 }
 
+/* Closes the pool but for its control block and its locked blocks. */
+static void watch_blocks(const defrag_pool *pool)
+{
+    watch_begin(pool, block_bytes(DF_FIRST) - DF_WORD, block_bytes(pool->granules));
+    for (uint32_t slot = 1; slot <= table_slots(pool); slot++) {
+        df_word entry = table_entry(pool, slot);
+        if (entry_is_empty(entry))
+            continue;
+        df_granules o = entry_offset(entry);
+        watch_born(pool, block_payload(pool, o), block_payload_bytes(header_size(block_header(pool, o))));
+        heap_watch(pool, entry);
+    }
+}
+
 static void format(defrag_pool *pool, df_granules granules)
 {
     memset(pool, 0, block_bytes(DF_FIRST) - DF_WORD);
@@ -67,10 +81,24 @@ defrag_status defrag_init(defrag_pool **out, void *buffer, size_t bytes, const d
         return DEFRAG_BAD_SIZE;
 
     defrag_pool *pool = pool_at(buffer, skipped);
+    watch_open(pool, block_bytes(DF_FIRST) - DF_WORD);
     format(pool, (df_granules)granules);
     note_place(pool, skipped);
     set_config(pool, or_null);
+    if (DF_WATCHED)
+        watch_blocks(pool);
     *out = pool;
+    return DEFRAG_OK;
+}
+
+defrag_status defrag_detach(defrag_pool *pool)
+{
+    defrag_status status = df_heap_enter(pool);
+    if (status == DEFRAG_BAD_ARGUMENT)
+        return status;
+    watch_end(pool, block_bytes(pool->granules));
+    if (status == DEFRAG_OK)
+        heap_leave(pool);
     return DEFRAG_OK;
 }
 
@@ -107,6 +135,8 @@ defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes, const
         return status;
     note_place(pool, skipped);
     set_config(pool, or_null);
+    if (DF_WATCHED)
+        watch_blocks(pool);
     *out = pool;
     return DEFRAG_OK;
 }

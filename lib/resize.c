@@ -163,13 +163,27 @@ static defrag_status resize(defrag_pool *pool, defrag_handle handle, size_t byte
     return DEFRAG_OK;
 }
 
+/* The slot's block has the size that its header says. */
+static void watch_size(const defrag_pool *pool, uint32_t slot)
+{
+    if (DF_WATCHED) {
+        df_word entry = table_entry(pool, slot);
+        df_granules o = entry_offset(entry);
+        size_t bytes = block_payload_bytes(header_size(block_header(pool, o)));
+        watch_changed(pool, block_payload(pool, o), block_payload(pool, o), bytes);
+        heap_watch(pool, entry);
+    }
+}
+
 defrag_status defrag_resize(defrag_pool *pool, defrag_handle handle, size_t bytes)
 {
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
     status = resize(pool, handle, bytes);
-    if (status != DEFRAG_OK)
+    if (status == DEFRAG_OK)
+        watch_size(pool, handle_slot(handle.bits));
+    else
         (void)df_heap_refuse(pool, status);
     heap_leave(pool);
     return status;

@@ -24,6 +24,19 @@ static defrag_block region(df_granules o, df_granules size, defrag_region kind)
     return block;
 }
 
+/* Calls the visitor, which may read the payload as long as it runs. */
+static defrag_status show(const defrag_pool *pool, defrag_visitor *visitor, void *context,
+                          const defrag_block *block, df_word header)
+{
+    bool watched = DF_WATCHED && block->region == DEFRAG_REGION_USED;
+    if (watched)
+        watch_open(block->payload, block->payload_bytes);
+    defrag_status status = visitor(context, block);
+    if (watched)
+        heap_watch(pool, table_entry(pool, header_owner(header)));
+    return status;
+}
+
 static defrag_status walk(const defrag_pool *pool, defrag_visitor *visitor, void *context)
 {
     for (df_granules o = DF_FIRST; o < pool->top;) {
@@ -34,7 +47,7 @@ static defrag_status walk(const defrag_pool *pool, defrag_visitor *visitor, void
         defrag_block block = region(o, size, DEFRAG_REGION_FREE);
         if (header_is_used(header) && !describe_used(pool, o, header, &block))
             return DEFRAG_CORRUPT;
-        defrag_status status = visitor(context, &block);
+        defrag_status status = show(pool, visitor, context, &block, header);
         if (status != DEFRAG_OK)
             return status;
         o += size;

@@ -24,6 +24,7 @@ const struct defrag_build THIS_BUILD = {
 
     .init = defrag_init,
     .attach = defrag_attach,
+    .detach = defrag_detach,
     .alloc = defrag_alloc,
     .alloc_fast = defrag_alloc_fast,
     .alloc_slice = defrag_alloc_slice,

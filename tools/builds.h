@@ -15,6 +15,7 @@ struct defrag_build {
 
     defrag_status (*init)(defrag_pool **out, void *buffer, size_t bytes, const defrag_config *or_null);
     defrag_status (*attach)(defrag_pool **out, void *buffer, size_t bytes, const defrag_config *or_null);
+    defrag_status (*detach)(defrag_pool *pool);
     defrag_status (*alloc)(defrag_pool *pool, size_t bytes, defrag_handle *out);
     defrag_status (*alloc_fast)(defrag_pool *pool, size_t bytes, defrag_handle *out);
     defrag_status (*alloc_slice)(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out);

@@ -7,8 +7,8 @@
  * it, its size and its slot; a gap, by the next one in its bin; a slot, by its
  * lock or by the next empty slot; the rest is the cursor and the table's length.
  * Every other word of the image that means anything (top, floor, free, the map,
- * the bins, headers, footers, back links, offsets, the list's tail) follows, and
- * drawing writes it. So an image is told by its canonical form exactly iff
+ * the bins, headers, footers, back links, offsets, the list's tail) follows, or is
+ * what no call changes, and drawing writes it. So an image is told by its canonical form exactly iff
  * drawing the form over the image changes no byte.
  *
  * Not in it, and not drawn: the statistics, the payloads, free bytes, and the
@@ -65,8 +65,9 @@ struct canon_build {
 
     /* Of a pool that defrag_check() finds in order; false if the form has no room for it. */
     bool (*read)(const defrag_pool *pool, struct canon *canon, canon_generations generations);
-    /* Over a pool of the same length, whatever its state. */
-    void (*draw)(defrag_pool *pool, const struct canon *canon, const canon_generations generations);
+    /* Over any bytes; `fresh` is an empty pool of that length, which has what no call changes. */
+    void (*draw)(defrag_pool *pool, const defrag_pool *fresh, const struct canon *canon,
+                 const canon_generations generations);
     /* Makes the statistics of a pool just drawn such as the checker accepts. */
     void (*draw_statistics)(defrag_pool *pool);
     /* Whether two images of `bytes` bytes differ in statistics alone. */

@@ -154,8 +154,19 @@ static df_granules boundary(const struct canon *c, unsigned number, df_granules 
     return number % 2 ? (df_granules)DF_FIRST + block->at : gap_place(block);
 }
 
-static void canon_draw(defrag_pool *pool, const struct canon *c, const canon_generations generations)
+/* What no call changes. */
+static void draw_constants(defrag_pool *pool, const defrag_pool *fresh)
 {
+    __builtin_memcpy(pool, fresh, offsetof(defrag_pool, handle_limit));
+    pool->granules = fresh->granules;
+    pool->base = fresh->base;
+    pool->skipped = fresh->skipped;
+}
+
+static void canon_draw(defrag_pool *pool, const defrag_pool *fresh, const struct canon *c,
+                       const canon_generations generations)
+{
+    draw_constants(pool, fresh);
     bins_format(pool);
     pool->free = 0;
     df_granules top = DF_FIRST;
@@ -171,7 +182,6 @@ static void canon_draw(defrag_pool *pool, const struct canon *c, const canon_gen
     draw_table(pool, c, generations);
     pool->cursor = (df_half)boundary(c, c->cursor, top);
     pool->free = (df_half)(pool->free + pool->floor - top);
-    pool->busy = 0;
 }
 
 static void draw_statistics(defrag_pool *pool)

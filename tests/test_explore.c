@@ -41,6 +41,7 @@
  * elsewhere; the statistics' counters too.
  *
  *   test_explore                          the scopes of make check
+ *   test_explore --large                  those of make exhaustive
  *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked]
  *                [--seconds=N] [--megabytes=N]
  */
@@ -179,7 +180,12 @@ void support_report(const char *file, int line, const char *context, const char 
     exit(1);
 }
 
-/* --- Sizes ---------------------------------------------------------------------------------- */
+/* --- Sizes and places --------------------------------------------------------------------------- */
+
+static const defrag_pool *image(const unsigned char *bytes)
+{
+    return (const defrag_pool *)(const void *)bytes;
+}
 
 static uint64_t mix(uint64_t z)
 {
@@ -248,7 +254,7 @@ static void enter_state(struct explorer *e, size_t number, unsigned turn)
     memcpy(e->pool, e->fresh, e->bytes);
     size_t first = e->canon->first * e->inside->granule - e->inside->header;
     fill((unsigned char *)e->pool + first, e->bytes - first, e->salt);
-    e->canon->draw(e->pool, &e->before, e->generations);
+    e->canon->draw(e->pool, image(e->fresh), &e->before, e->generations);
     e->canon->draw_statistics(e->pool);
     memset(e->block_of, 0, sizeof e->block_of);
     for (unsigned i = 0; i < e->before.blocks; i++) {
@@ -294,13 +300,13 @@ static void expect_unchanged(const struct explorer *e, const char *what)
 static void expect_refused(struct explorer *e, bool may_trim)
 {
     EXPECT_STATUS(e->build->check(e->pool), DEFRAG_OK);
-    if (e->canon->same(e->pool, (const defrag_pool *)(const void *)e->base, e->bytes))
+    if (e->canon->same(e->pool, image(e->base), e->bytes))
         return;
     EXPECT(may_trim, "a refused call changed the image");
     memcpy(e->other, e->pool, e->bytes);
     restore(e);
     EXPECT_STATUS(e->build->clean(e->pool), DEFRAG_OK);
-    EXPECT(e->canon->same(e->pool, (const defrag_pool *)(const void *)e->other, e->bytes),
+    EXPECT(e->canon->same(e->pool, image(e->other), e->bytes),
            "a refused call did more than clean does");
 }
 
@@ -348,7 +354,7 @@ static unsigned blocks_after(const struct explorer *e, const struct change *chan
 static void expect_canonical(struct explorer *e)
 {
     memcpy(e->other, e->pool, e->bytes);
-    e->canon->draw(e->pool, &e->after, e->now);
+    e->canon->draw(e->pool, image(e->fresh), &e->after, e->now);
     EXPECT(memcmp(e->other, e->pool, e->bytes) == 0, "the image is not the one that its canonical form tells");
 }
 
@@ -677,7 +683,7 @@ static void expect_same_end(struct explorer *e)
     canon_generations generations;
     struct canon by_steps;
     EXPECT(e->canon->read(e->pool, &by_steps, generations), "steps leave another pool than compact");
-    EXPECT(e->canon->read((const defrag_pool *)(const void *)e->other, &e->after, e->now)
+    EXPECT(e->canon->read(image(e->other), &e->after, e->now)
                && memcmp(&by_steps, &e->after, sizeof by_steps) == 0,
            "steps of %zu bytes end elsewhere than compact", budget);
 }
@@ -928,12 +934,19 @@ static void explore(const struct scope *scope, const struct defrag_build *build)
 
 /* --- Scopes ---------------------------------------------------------------------------------------------------------- */
 
+/* What `make check` visits, and what `make exhaustive` does; in each list the longest first. */
 static const struct scope usual[] = {
-    {"n4", 9, 3, PLAIN, 0, 1024},  {"n8", 9, 3, PLAIN, 0, 1024},  {"n16", 9, 3, PLAIN, 0, 1024},
-    {"w8", 9, 3, PLAIN, 0, 1024},  {"w16", 9, 3, PLAIN, 0, 1024}, {"n8", 7, 3, MANUAL, 0, 1024},
-    {"n8", 7, 3, HOOKED, 0, 1024},
+    {"n8", 10, 3, PLAIN, 0, 1024},  {"n16", 8, 3, PLAIN, 0, 1024}, {"w16", 8, 3, PLAIN, 0, 1024},
+    {"n8", 8, 3, MANUAL, 0, 1024},  {"n8", 8, 3, HOOKED, 0, 1024}, {"n4", 12, 3, PLAIN, 0, 1024},
+    {"w8", 12, 3, PLAIN, 0, 1024},  {"n8", 6, 5, PLAIN, 0, 1024},
 };
-#define USUAL (sizeof usual / sizeof usual[0])
+static const struct scope large[] = {
+    {"n8", 12, 3, PLAIN, 0, 1536},  {"n8", 8, 4, PLAIN, 0, 1536},   {"n16", 11, 3, PLAIN, 0, 1536},
+    {"w16", 11, 3, PLAIN, 0, 1536}, {"n8", 7, 5, PLAIN, 0, 1536},   {"n4", 14, 4, PLAIN, 0, 1536},
+    {"w8", 14, 4, PLAIN, 0, 1536},  {"n8", 10, 3, MANUAL, 0, 1536}, {"n8", 10, 3, HOOKED, 0, 1536},
+};
+#define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+#define SCOPES_MAX    16
 
 /* A third of the work is about one granule less. */
 static unsigned granules_for_effort(unsigned granules)
@@ -949,7 +962,7 @@ static size_t choose_usual(struct scope *scopes)
 {
     const char *name = getenv("BUILD");
     size_t count = 0;
-    for (size_t i = 0; i < USUAL; i++) {
+    for (size_t i = 0; i < LENGTH(usual); i++) {
         if (name && *name && strcmp(name, usual[i].build) != 0)
             continue;
         scopes[count] = usual[i];
@@ -1053,7 +1066,7 @@ static bool finish(const struct job *jobs, size_t count, size_t number)
 
 static bool explore_all(const struct scope *scopes, size_t count)
 {
-    struct job jobs[USUAL];
+    struct job jobs[SCOPES_MAX];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     size_t width = processors > 1 ? (size_t)processors : 1;
     bool passed = true;
@@ -1071,11 +1084,13 @@ static bool explore_all(const struct scope *scopes, size_t count)
 
 int main(int argc, char **argv)
 {
-    struct scope scopes[USUAL];
+    struct scope scopes[SCOPES_MAX];
     size_t count = 1;
-    if (argc > 1)
-        scopes[0] = parse(argc, argv);
-    else
+    if (argc == 1)
         count = choose_usual(scopes);
+    else if (argc == 2 && strcmp(argv[1], "--large") == 0)
+        memcpy(scopes, large, (count = LENGTH(large)) * sizeof *scopes);
+    else
+        scopes[0] = parse(argc, argv);
     return explore_all(scopes, count) ? 0 : 1;
 }

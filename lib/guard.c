@@ -60,7 +60,7 @@ static bool add_below(const defrag_pool *pool, df_granules o, df_granules *size)
         return true;
     df_granules below = block_size_before(pool, o);
     *size += below;
-    return below <= o - DF_FIRST && free_size(pool, o - below) == below;
+    return below > 0 && below <= o - DF_FIRST && free_size(pool, o - below) == below;
 }
 
 /* The same of what follows a used block that ends at `end`: a free block, a used one or the top. */

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Damage, and the calls that meet it. In every build a handle whose header and
+ * entry do not agree is refused by each call that looks at both; in a hardened
+ * build every call looks, at the block's surroundings too. Whoever answers
+ * CORRUPT or STALE has written nothing.
+ */
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCKS     12
+#define VICTIM     9 /* a free block on each side, and a slot that no size looks like */
+#define FIELDS_MAX 1000
+
+enum lock { UNLOCKED, SHARED, EXCLUSIVE, LOCKS };
+
+struct scene {
+    const struct defrag_build *b;
+    const struct inside *inside;
+    bool hardened;
+    struct support_buffer buffer;
+    defrag_pool *pool;
+    unsigned char *sound, *damaged;
+    defrag_handle handles[BLOCKS];
+    defrag_handle handle; /* of the victim */
+    enum lock lock;
+};
+
+static void set_up(struct scene *s, const struct defrag_build *b, enum lock lock)
+{
+    *s = (struct scene){.b = b, .inside = inside_of(b->name), .hardened = b->name[0] == 'h', .lock = lock};
+    s->pool = support_pool_of(b, &s->buffer, 200, NULL);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        EXPECT_STATUS(b->alloc(s->pool, 20, &s->handles[i]), DEFRAG_OK);
+        memset(b->lock(s->pool, s->handles[i]), 0xff, 20);
+        EXPECT_STATUS(b->unlock(s->pool, s->handles[i]), DEFRAG_OK);
+    }
+    for (size_t i = 0; i < BLOCKS; i += 2) {
+        defrag_handle copy = s->handles[i];
+        EXPECT_STATUS(b->free(s->pool, &copy), DEFRAG_OK);
+    }
+    s->handle = s->handles[VICTIM];
+    EXPECT(lock != SHARED || b->lock_shared(s->pool, s->handle), "no lock");
+    EXPECT(lock != EXCLUSIVE || b->lock(s->pool, s->handle), "no lock");
+    EXPECT_STATUS(b->check(s->pool), DEFRAG_OK);
+    s->sound = malloc(2 * s->buffer.size);
+    s->damaged = s->sound + s->buffer.size;
+    memcpy(s->sound, s->buffer.bytes, s->buffer.size);
+}
+
+static void tear_down(struct scene *s)
+{
+    free(s->sound);
+    support_buffer_free(&s->buffer);
+}
+
+static void restore(struct scene *s)
+{
+    memcpy(s->buffer.bytes, s->sound, s->buffer.size);
+}
+
+static void keep_damage(struct scene *s)
+{
+    memcpy(s->damaged, s->buffer.bytes, s->buffer.size);
+}
+
+static bool is_kept(const struct scene *s)
+{
+    return memcmp(s->damaged, s->buffer.bytes, s->buffer.size) == 0;
+}
+
+static void flip(struct scene *s, const struct inside_field *field, unsigned bit)
+{
+    inside_store(s->pool, field, inside_load(s->pool, field) ^ (uint64_t)1 << bit);
+}
+
+/* --- Calls, on the victim where they take a handle ------------------------------------------- */
+
+static defrag_status do_free(struct scene *s)
+{
+    defrag_handle copy = s->handle;
+    return s->b->free(s->pool, &copy);
+}
+
+static defrag_status do_shrink(struct scene *s)
+{
+    return s->b->resize(s->pool, s->handle, 1);
+}
+
+static defrag_status do_grow(struct scene *s)
+{
+    return s->b->resize(s->pool, s->handle, 30);
+}
+
+static defrag_status do_move(struct scene *s)
+{
+    return s->b->resize(s->pool, s->handle, 150);
+}
+
+static defrag_status do_read(struct scene *s)
+{
+    unsigned char bytes[20];
+    return s->b->read(s->pool, s->handle, 0, bytes, sizeof bytes);
+}
+
+static defrag_status do_write(struct scene *s)
+{
+    unsigned char bytes[20] = {0};
+    return s->b->write(s->pool, s->handle, 0, bytes, sizeof bytes);
+}
+
+/* What size does not tell is which error it was. */
+static defrag_status do_size(struct scene *s)
+{
+    return s->b->size(s->pool, s->handle) ? DEFRAG_OK : DEFRAG_CORRUPT;
+}
+
+static defrag_status do_lock(struct scene *s)
+{
+    void *p;
+    return s->b->try_lock(s->pool, s->handle, &p);
+}
+
+static defrag_status do_lock_shared(struct scene *s)
+{
+    const void *p;
+    return s->b->try_lock_shared(s->pool, s->handle, &p);
+}
+
+static defrag_status do_unlock(struct scene *s)
+{
+    return s->b->unlock(s->pool, s->handle);
+}
+
+static defrag_status do_alloc(struct scene *s)
+{
+    defrag_handle out;
+    return s->b->alloc(s->pool, 20, &out);
+}
+
+static defrag_status do_alloc_large(struct scene *s)
+{
+    defrag_handle out;
+    return s->b->alloc(s->pool, 150 * s->b->alignment, &out);
+}
+
+static defrag_status do_alloc_fast(struct scene *s)
+{
+    defrag_handle out;
+    return s->b->alloc_fast(s->pool, 12, &out);
+}
+
+static defrag_status do_step(struct scene *s)
+{
+    return s->b->compact_step(s->pool, 64, NULL);
+}
+
+static defrag_status do_clean(struct scene *s)
+{
+    return s->b->clean(s->pool);
+}
+
+static defrag_status do_compact(struct scene *s)
+{
+    return s->b->compact(s->pool);
+}
+
+static defrag_status do_make_room(struct scene *s)
+{
+    return s->b->make_room(s->pool, 150);
+}
+
+static defrag_status do_statistics(struct scene *s)
+{
+    return support_statistics(s->b, s->pool).pool_bytes ? DEFRAG_OK : DEFRAG_CORRUPT;
+}
+
+enum looks { AT_HANDLE = 1, HARDENED_AT_HANDLE = 2, AT_ALL = 4, AROUND = 8 };
+
+static const struct call {
+    const char *name;
+    defrag_status (*run)(struct scene *s);
+    unsigned looks;
+    bool refused[LOCKS]; /* with a lock error, before anything is looked at */
+} calls[] = {
+    {"free", do_free, AT_HANDLE | AROUND, {false, true, true}},
+    {"resize, smaller", do_shrink, AT_HANDLE | AROUND, {false}},
+    {"resize, larger", do_grow, AT_HANDLE | AROUND, {false}},
+    {"resize, elsewhere", do_move, AT_HANDLE | AROUND, {false}},
+    {"read", do_read, AT_HANDLE, {false, false, true}},
+    {"write", do_write, AT_HANDLE, {false, true, true}},
+    {"size", do_size, AT_HANDLE, {false}},
+    {"try_lock", do_lock, HARDENED_AT_HANDLE, {false, true, true}},
+    {"try_lock_shared", do_lock_shared, HARDENED_AT_HANDLE, {false, false, true}},
+    {"unlock", do_unlock, HARDENED_AT_HANDLE, {true, false, false}},
+    {"alloc", do_alloc, 0, {false}},
+    {"alloc, where blocks move", do_alloc_large, 0, {false}},
+    {"alloc_fast", do_alloc_fast, 0, {false}},
+    {"compact_step", do_step, 0, {false}},
+    {"clean", do_clean, AT_ALL, {false}},
+    {"compact", do_compact, AT_ALL, {false}},
+    {"make_room", do_make_room, AT_ALL, {false}},
+    {"statistics_get", do_statistics, AT_ALL, {false}},
+};
+#define CALLS (sizeof calls / sizeof calls[0])
+
+/* The pool as it is has the victim's header and entry disagree. */
+static void expect_refusals(struct scene *s)
+{
+    keep_damage(s);
+    for (size_t i = 0; i < CALLS; i++) {
+        if (!(calls[i].looks & (s->hardened ? AT_HANDLE | HARDENED_AT_HANDLE : AT_HANDLE)))
+            continue;
+        defrag_status status = calls[i].run(s);
+        EXPECT(calls[i].refused[s->lock] ? status == DEFRAG_LOCKED || status == DEFRAG_NOT_LOCKED
+                                         : status == DEFRAG_CORRUPT,
+               "%s answers %s", calls[i].name, s->b->status_string(status));
+        EXPECT(is_kept(s), "%s has written", calls[i].name);
+    }
+}
+
+/* --- In every build ----------------------------------------------------------------------------- */
+
+/* Each bit, and each pair of bits, of what ties header and entry together. */
+static void header_and_entry(const struct defrag_build *b)
+{
+    struct scene s;
+    for (enum lock lock = UNLOCKED; lock < LOCKS; lock++) {
+        set_up(&s, b, lock);
+        const struct inside_field fields[] = {s.inside->offset_of(s.pool, s.handle),
+                                              s.inside->owner_of(s.pool, s.handle)};
+        unsigned split = fields[0].bits;
+        unsigned bits = split + fields[1].bits;
+        for (unsigned i = 0; i < bits; i++) {
+            for (unsigned j = i; j < bits; j++) {
+                support_context("%s, lock %d, bits %u and %u", b->name, lock, i, j);
+                flip(&s, &fields[i >= split], i < split ? i : i - split);
+                if (j != i)
+                    flip(&s, &fields[j >= split], j < split ? j : j - split);
+                expect_refusals(&s);
+                EXPECT_STATUS(b->check(s.pool), DEFRAG_CORRUPT);
+                restore(&s);
+            }
+        }
+        tear_down(&s);
+    }
+}
+
+/* An entry of another generation, or that is marked as empty, is one that the handle does not name. */
+static void generation_and_mark(const struct defrag_build *b)
+{
+    struct scene s;
+    set_up(&s, b, UNLOCKED);
+    struct inside_field entry = s.inside->offset_of(s.pool, s.handle);
+    entry.shift = 0;
+    uint64_t sound = inside_load(s.pool, &entry);
+    unsigned stale = 0;
+    for (unsigned bit = 0; bit < 16; bit++) {
+        support_context("%s, bit %u of the entry", b->name, bit);
+        flip(&s, &entry, bit);
+        keep_damage(&s);
+        bool is_lock = b->write(s.pool, s.handle, 0, NULL, 0) == DEFRAG_LOCKED;
+        for (size_t i = 0; i < CALLS && !is_lock; i++) {
+            if (!(calls[i].looks & (AT_HANDLE | HARDENED_AT_HANDLE)))
+                continue;
+            defrag_status status = calls[i].run(&s);
+            EXPECT(status == (calls[i].run == do_size ? DEFRAG_CORRUPT : DEFRAG_STALE), "%s answers %s",
+                   calls[i].name, b->status_string(status));
+            EXPECT(is_kept(&s), "%s has written", calls[i].name);
+        }
+        stale += !is_lock;
+        inside_store(s.pool, &entry, sound);
+    }
+    EXPECT(stale == 12, "%u bits make the handle stale", stale);
+    tear_down(&s);
+}
+
+/* --- In a hardened build ------------------------------------------------------------------------- */
+
+/* Every bit of what the checker guards: who looks at all finds it; whoever finds it has written nothing. */
+static void whatever_is_guarded(const struct defrag_build *b)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    for (enum lock lock = UNLOCKED; lock < LOCKS; lock++) {
+        set_up(&s, b, lock);
+        size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
+        EXPECT(count <= FIELDS_MAX, "%zu fields", count);
+        for (size_t f = 0; f < count; f++) {
+            for (unsigned bit = 0; bit < fields[f].bits; bit++) {
+                for (size_t i = 0; i < CALLS; i++) {
+                    support_context("%s, %s at %zu, bit %u, %s", b->name, fields[f].name, fields[f].byte, bit,
+                                    calls[i].name);
+                    flip(&s, &fields[f], bit);
+                    keep_damage(&s);
+                    defrag_status status = calls[i].run(&s);
+                    EXPECT(status == DEFRAG_CORRUPT || !(calls[i].looks & AT_ALL), "it answers %s",
+                           b->status_string(status));
+                    EXPECT(status != DEFRAG_CORRUPT || is_kept(&s), "it has written");
+                    restore(&s);
+                }
+            }
+        }
+        tear_down(&s);
+    }
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Where the header of a live block lies. */
+static size_t header_of(struct scene *s, defrag_handle handle)
+{
+    return s->inside->owner_of(s->pool, handle).byte;
+}
+
+/*
+ * What no look at the surroundings can tell: a size that ends where another block
+ * does, a free block below that nobody mentions. And the half of a footer that is
+ * not used does no harm.
+ */
+static bool is_plausible(struct scene *s, const struct inside_field *field)
+{
+    return strcmp(field->name, "header.size") == 0 || strcmp(field->name, "free.footer unused") == 0
+           || (strcmp(field->name, "header.previous is free") == 0 && field->byte == header_of(s, s->handle));
+}
+
+/* The free blocks on both sides, and the header behind them that knows of the upper one. */
+static void the_surroundings(const struct defrag_build *b)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    struct scene s;
+    unsigned found = 0;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    size_t below = header_of(&s, s.handles[VICTIM - 2]);
+    size_t above = header_of(&s, s.handles[VICTIM + 2]);
+    size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++) {
+        const struct inside_field *field = &fields[f];
+        bool is_near = field->byte > below && field->byte <= above
+                       && (begins(field->name, "free.") || begins(field->name, "header."));
+        if (!is_near || is_plausible(&s, field))
+            continue;
+        for (unsigned bit = 0; bit < field->bits; bit++) {
+            for (size_t i = 0; i < CALLS; i++) {
+                if (!(calls[i].looks & AROUND))
+                    continue;
+                support_context("%s, %s at %zu, bit %u", b->name, field->name, field->byte, bit);
+                flip(&s, field, bit);
+                keep_damage(&s);
+                defrag_status status = calls[i].run(&s);
+                EXPECT(status == DEFRAG_CORRUPT, "%s answers %s", calls[i].name, b->status_string(status));
+                EXPECT(is_kept(&s), "%s has written", calls[i].name);
+                restore(&s);
+                found++;
+            }
+        }
+    }
+    EXPECT(found > 400, "only %u damages", found);
+    tear_down(&s);
+}
+
+int main(void)
+{
+    static const struct support_test tests[] = {
+        {"header and entry that disagree", header_and_entry},
+        {"an entry of another use", generation_and_mark},
+        {"whatever is guarded", whatever_is_guarded},
+        {"the surroundings of a block", the_surroundings},
+    };
+    return support_run("damage", tests, sizeof tests / sizeof tests[0]);
+}

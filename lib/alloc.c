@@ -95,7 +95,7 @@ static defrag_status allocate_at_once(defrag_pool *pool, size_t bytes, unsigned 
 }
 
 /* The same, and else at any price. */
-static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *out)
+static defrag_status allocate_anyhow(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
     df_granules o;
     defrag_status status = allocate_at_once(pool, bytes, ALLOC_TRIES, out);
@@ -105,6 +105,15 @@ static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *ou
     status = place_hard(pool, size, &o);
     if (status == DEFRAG_OK)
         name_new(pool, o, size, out);
+    return status;
+}
+
+/* The same, and then whatever may lie elsewhere does, if the configuration says so. */
+static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    defrag_status status = allocate_anyhow(pool, bytes, out);
+    if (status == DEFRAG_OK && scramble_is_free(pool))
+        df_scramble_stretches(pool, pool->moved_granules, handle_slot(out->bits));
     return status;
 }
 
@@ -342,6 +351,8 @@ defrag_status defrag_make_room(defrag_pool *pool, size_t bytes)
     if (status != DEFRAG_OK)
         return status;
     status = make_room(pool, bytes);
+    if (status == DEFRAG_OK && scramble_is_on(pool))
+        df_scramble_runs(pool, SCRAMBLE_LOW | SCRAMBLE_HIGH);
     heap_leave(pool);
     return status;
 }

@@ -125,7 +125,7 @@ static bool window_offers(const defrag_pool *pool, struct window *window, df_gra
 /* Takes the used block at `o` into the window, or begins anew behind it if it stays. */
 static void window_add_used(const defrag_pool *pool, struct window *window, df_granules o, df_word header)
 {
-    if (compact_stays(pool, o, header))
+    if (mover_stays(pool, o, header))
         window->gaps = 0;
     else
         window->live += header_size(header);
@@ -162,7 +162,7 @@ static df_granules last_gap(const defrag_pool *pool)
         df_word header = block_header(pool, o);
         if (!header_is_used(header))
             gap = o;
-        else if (compact_stays(pool, o, header))
+        else if (mover_stays(pool, o, header))
             gap = 0;
         o += block_size(pool, o, header);
     }
@@ -209,7 +209,7 @@ df_granules df_largest_sum(const defrag_pool *pool, df_granules spare, df_granul
         df_granules size = block_size(pool, o, header);
         if (!header_is_used(header)) {
             sum += size;
-        } else if (manual || compact_stays(pool, o, header)) {
+        } else if (manual || mover_stays(pool, o, header)) {
             largest = sum > largest ? sum : largest;
             sum = 0;
         }
@@ -261,7 +261,7 @@ static struct df_run cheapest_run_around(const defrag_pool *pool, df_granules o,
             return best;
 
         df_word header = block_header(pool, end);
-        while (header_is_used(header) && !compact_stays(pool, end, header)) {
+        while (header_is_used(header) && !mover_stays(pool, end, header)) {
             window.live += header_size(header);
             end += header_size(header);
             header = block_header(pool, end);
@@ -385,7 +385,7 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     *bytes = 0;
     for (;;) {
         df_word header = block_header(pool, end);
-        if (!header_is_used(header) || compact_stays(pool, end, header) || !guard_slide(pool, end)
+        if (!header_is_used(header) || mover_stays(pool, end, header) || !guard_slide(pool, end)
             || block_bytes(header_size(header)) > allowance - *bytes)
             return end;
         *bytes += block_bytes(header_size(header));
@@ -427,7 +427,7 @@ static defrag_status advance(defrag_pool *pool, size_t budget, size_t *moved)
         }
         df_granules above = o + block_free_size(pool, o, header);
         df_word header_above = block_header(pool, above);
-        if (compact_stays(pool, above, header_above)) {
+        if (mover_stays(pool, above, header_above)) {
             pass_by(pool, above, header_above);
             pool->cursor = (df_half)(above + header_size(header_above));
             spent += VISIT_BYTES;
@@ -461,6 +461,13 @@ static defrag_status compact_step(defrag_pool *pool, size_t max_bytes, size_t *m
     return is_done(pool) ? DEFRAG_OK : advance(pool, max_bytes, moved);
 }
 
+/* Turns such runs if the configuration says so. What a step slides is no low run before and no high run after. */
+static void scramble(defrag_pool *pool, unsigned which)
+{
+    if (scramble_is_on(pool))
+        df_scramble_runs(pool, which);
+}
+
 defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
 {
     size_t bytes = 0;
@@ -469,7 +476,9 @@ defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *m
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
+    scramble(pool, SCRAMBLE_LOW);
     status = compact_step(pool, max_bytes, &bytes);
+    scramble(pool, SCRAMBLE_HIGH);
     heap_leave(pool);
     if (moved)
         *moved = bytes;
@@ -496,13 +505,27 @@ static size_t compact_budget(const defrag_pool *pool)
     return config && config->enter ? 1 : SIZE_MAX;
 }
 
+/* A part of defrag_compact(): only the first one scrambles, for what moves then does not slide, nor move again. */
+static defrag_status compact_part(defrag_pool *pool, bool first)
+{
+    size_t moved;
+    defrag_status status = df_heap_enter(pool);
+    if (status != DEFRAG_OK)
+        return status;
+    if (first)
+        scramble(pool, SCRAMBLE_LOW);
+    status = compact_step(pool, compact_budget(pool), &moved);
+    heap_leave(pool);
+    return status;
+}
+
 defrag_status defrag_compact(defrag_pool *pool)
 {
     defrag_status status = defrag_clean(pool);
     if (status != DEFRAG_OK)
         return status;
-    do
-        status = defrag_compact_step(pool, compact_budget(pool), NULL);
-    while (status == DEFRAG_MORE);
+    status = compact_part(pool, true);
+    while (status == DEFRAG_MORE)
+        status = compact_part(pool, false);
     return status;
 }

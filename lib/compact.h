@@ -6,7 +6,7 @@
 #ifndef DF_COMPACT_H
 #define DF_COMPACT_H
 
-#include "mover.h"
+#include "scramble.h"
 
 /* A run of blocks that may slide: [begin, end), a gap first and a gap last. */
 struct df_run {
@@ -15,12 +15,6 @@ struct df_run {
     df_granules live; /* granules of the used blocks strictly inside */
     bool found;
 };
-
-/* Whether the used block at `o` stays: it is locked; or it is damaged, and nothing may rely on it. */
-DF_INLINE bool compact_stays(const defrag_pool *pool, df_granules o, df_word header)
-{
-    return !heap_is_owned(pool, o, header) || entry_lock(table_entry(pool, header_owner(header))) != 0;
-}
 
 /*
  * Slides the used blocks of [begin, end), none locked, down to `begin`, which is

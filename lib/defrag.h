@@ -112,6 +112,7 @@
 #define defrag_compact              DEFRAG_NAME(defrag_compact)
 #define defrag_compact_step         DEFRAG_NAME(defrag_compact_step)
 #define defrag_make_room            DEFRAG_NAME(defrag_make_room)
+#define defrag_scramble             DEFRAG_NAME(defrag_scramble)
 #define defrag_statistics_get       DEFRAG_NAME(defrag_statistics_get)
 #define defrag_check                DEFRAG_NAME(defrag_check)
 #define defrag_walk                 DEFRAG_NAME(defrag_walk)
@@ -235,7 +236,8 @@ typedef enum defrag_status {
 #endif
 
 enum {
-    DEFRAG_MANUAL = 1u << 0 /* only explicit calls compact: alloc and resize never move another block */
+    DEFRAG_MANUAL = 1u << 0,  /* only explicit calls compact: alloc and resize never move another block */
+    DEFRAG_SCRAMBLE = 1u << 1 /* for tests: calls that may move blocks do; see defrag_scramble()        */
 };
 
 /*
@@ -250,7 +252,7 @@ typedef void defrag_move_hook(void *context, defrag_handle handle, void *from, v
  * configuration the fast calls are a few instructions shorter.
  */
 typedef struct defrag_config {
-    uint32_t flags;                /* DEFRAG_MANUAL or 0                                          */
+    uint32_t flags;                /* DEFRAG_MANUAL, DEFRAG_SCRAMBLE, both or 0                   */
     void (*enter)(void *context);  /* begin a critical section; NULL: none. Never nested           */
     void (*leave)(void *context);  /* end it; set exactly when enter is                           */
     void *section_context;         /* handed to enter and leave                                   */
@@ -577,6 +579,44 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
  * no failure.
  */
 DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
+
+/*
+ * For tests: puts every block that can lie elsewhere elsewhere, so that a
+ * pointer kept after the unlock is found out at its first use. The same pool and
+ * seed give the same result.
+ *
+ * Certainly moved: each unlocked block but the one that fills all between two
+ * locked blocks (or an end of the pool) alone; and that one too, if some hole or
+ * the wilderness holds it. Where a block was and none is now, every byte is
+ * DEFRAG_SCRAMBLE_BYTE but for the first and the last word of a free block; the
+ * rest of the old places belongs to other blocks. A later call may bring a block
+ * back to a place that it left.
+ *
+ * No free memory is needed, none is lost, and what lies between two locked
+ * blocks has as much of it as before unless a block that was alone there left. No
+ * hole gets smaller but by such a block, and the wilderness by an eighth.
+ *
+ * DEFRAG_SCRAMBLE does this in every call that may move blocks and succeeds, after
+ * the call's own work and within each stretch between locked blocks:
+ *   - defrag_alloc(), defrag_alloc_slice(), defrag_alloc_request(),
+ *     defrag_resize(): each unlocked block moves that has a free granule or
+ *     another unlocked block between the locked ones. With DEFRAG_MANUAL, which
+ *     lets them move no other block, they scramble nothing.
+ *   - defrag_compact(), defrag_compact_step(), defrag_make_room(), with
+ *     DEFRAG_MANUAL too: blocks that lie side by side change places, and no hole
+ *     changes. What these calls slide and what has no neighbour is not moved
+ *     besides; so after defrag_compact() each unlocked block lies elsewhere but
+ *     the lowest of a stretch that had a gap above it. The bytes are neither
+ *     counted nor limited by the budget of a step.
+ * All that the calls promise holds, except what they say of the bytes they move,
+ * of their cost, and of blocks that move once. defrag_alloc_fast() never
+ * scrambles.
+ *
+ * Moves blocks: yes. Cost: O(B) for each block that fills its stretch alone, and
+ * twice the bytes of the pool. Fails iff: DEFRAG_BAD_ARGUMENT.
+ */
+#define DEFRAG_SCRAMBLE_BYTE 0xDB
+DEFRAG_API defrag_status defrag_scramble(defrag_pool *pool, uint32_t seed);
 
 /* --- Looking at it ---------------------------------------------------------------- */
 

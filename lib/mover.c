@@ -39,8 +39,7 @@ static void copy_descending(df_word_alias *to, const df_word_alias *from, size_t
         *--to = *--from;
 }
 
-/* Header and table agree again: count the move and tell the user. */
-static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word header)
+void df_moved(defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
     df_granules size = header_size(header);
     uint32_t owner = header_owner(header);
@@ -49,7 +48,6 @@ static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word 
     table_set_entry(pool, owner, entry);
     pool->moved_blocks += pool->moved_blocks != UINT32_MAX;
     pool->moved_granules += size;
-    watch_changed(pool, block_payload(pool, from), block_payload(pool, to), block_payload_bytes(size));
     block_close(pool, from, size);
     block_open(pool, to, size);
 
@@ -61,6 +59,13 @@ static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word 
         heap_set_callback(pool, false);
     }
     block_close(pool, to, size);
+}
+
+static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word header)
+{
+    watch_changed(pool, block_payload(pool, from), block_payload(pool, to),
+                  block_payload_bytes(header_size(header)));
+    df_moved(pool, from, to, header);
 }
 
 /* For the copy; finish() closes them again. */

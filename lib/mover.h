@@ -19,6 +19,12 @@ DF_INLINE void mover_end(defrag_pool *pool)
     pool->busy &= (uint8_t)~DF_BUSY_MOVING;
 }
 
+/* Whether the used block at `o` stays: it is locked; or it is damaged, and nothing may rely on it. */
+DF_INLINE bool mover_stays(const defrag_pool *pool, df_granules o, df_word header)
+{
+    return !heap_is_owned(pool, o, header) || entry_lock(table_entry(pool, header_owner(header))) != 0;
+}
+
 /*
  * Moves the used block at `from`, whose header is `header`, down to `to`. The
  * places may overlap. The block before it is taken to be used.
@@ -27,5 +33,8 @@ void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word h
 
 /* The same upward. */
 void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header);
+
+/* The rest of a move, header and payload being at `to`: the entry, the counters, the hook. Valgrind knows already. */
+void df_moved(defrag_pool *pool, df_granules from, df_granules to, df_word header);
 
 #endif

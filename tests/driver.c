@@ -25,9 +25,11 @@ bool driver_open(struct driver *d, const struct ops_pool *pool, size_t registers
     const struct defrag_build *build = defrag_builds[pool->build];
     d->show = show;
     if (show)
-        fprintf(show, "# build %s, %zu bytes%s%s, %zu behind an aligned address\n", build->name, pool->bytes,
-                pool->manual ? ", manual" : "", pool->hooked ? ", hooked" : "", pool->skew);
-    if (!model_open(&d->model, build, pool->bytes, pool->skew, pool->manual, pool->hooked)) {
+        fprintf(show, "# build %s, %zu bytes%s%s%s, %zu behind an aligned address\n", build->name, pool->bytes,
+                pool->manual ? ", manual" : "", pool->hooked ? ", hooked" : "",
+                pool->scrambles ? ", scrambling" : "", pool->skew);
+    uint32_t flags = (pool->manual ? DEFRAG_MANUAL : 0u) | (pool->scrambles ? DEFRAG_SCRAMBLE : 0u);
+    if (!model_open(&d->model, build, pool->bytes, pool->skew, flags, pool->hooked)) {
         if (show)
             fputs("#   is no pool\n", show);
         return false;
@@ -106,6 +108,7 @@ static void show(FILE *to, const struct op *op)
         break;
     case OP_COMPACT_STEP:
     case OP_MAKE_ROOM:
+    case OP_SCRAMBLE:
     case OP_WALK:
     case OP_ATTACH:
         fprintf(to, "%zu", op->bytes);
@@ -149,6 +152,9 @@ static void do_order(struct model *m, const struct op *op)
         break;
     case OP_MAKE_ROOM:
         model_make_room(m, op->bytes);
+        break;
+    case OP_SCRAMBLE:
+        model_scramble(m, (uint32_t)op->bytes);
         break;
     case OP_STATISTICS:
         model_probe_largest(m);

@@ -410,3 +410,29 @@ bool layout_is_compact(const struct layout *layout)
             return false;
     return true;
 }
+
+/* Whether the stretch is a used block that may move. */
+static bool is_loose(const struct stretch *s)
+{
+    return s->region == DEFRAG_REGION_USED && !s->pinned;
+}
+
+bool layout_has_neighbour(const struct layout *layout, size_t index)
+{
+    return (index > 0 && is_loose(&layout->stretches[index - 1])) || is_loose(&layout->stretches[index + 1]);
+}
+
+bool layout_has_company(const struct layout *layout, size_t index)
+{
+    const struct stretch *s = &layout->stretches[index];
+    return layout_has_neighbour(layout, index) || (index > 0 && s[-1].region == DEFRAG_REGION_FREE)
+           || (s[1].region != DEFRAG_REGION_USED && s[1].granules > 0);
+}
+
+bool layout_is_above_gap(const struct layout *layout, size_t index)
+{
+    for (size_t i = index; i > 0 && !layout->stretches[i - 1].pinned; i--)
+        if (layout->stretches[i - 1].region == DEFRAG_REGION_FREE)
+            return true;
+    return false;
+}

@@ -98,4 +98,13 @@ bool layout_same_blocks(const struct layout *a, const struct layout *b);
 size_t layout_compacted(const struct layout *layout, size_t index);
 bool layout_is_compact(const struct layout *layout);
 
+/*
+ * What lies next to the block at `index` and may move or be moved into: any gap
+ * or block that is not locked; such blocks alone; a gap anywhere below it in its
+ * segment.
+ */
+bool layout_has_company(const struct layout *layout, size_t index);
+bool layout_has_neighbour(const struct layout *layout, size_t index);
+bool layout_is_above_gap(const struct layout *layout, size_t index);
+
 #endif

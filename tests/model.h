@@ -51,6 +51,8 @@ struct model {
     unsigned long entered;
     unsigned long moves;
     uint64_t moved_bytes;
+    defrag_handle resized; /* the block that it resizes, and to how many bytes */
+    size_t resized_bytes;
 
     /* The compaction under way: blocks that it moved. */
     bool stepping;
@@ -62,8 +64,8 @@ struct model {
 
 enum model_form { FORM_ALLOC, FORM_FAST, FORM_SLICE, FORM_SLICE_FAST, FORM_REQUEST };
 
-/* A fresh pool in `bytes` bytes that begin `skew` bytes after an aligned address. */
-bool model_open(struct model *model, const struct defrag_build *build, size_t bytes, size_t skew, bool manual,
+/* A fresh pool in `bytes` bytes that begin `skew` bytes after an aligned address, with such flags in its configuration. */
+bool model_open(struct model *model, const struct defrag_build *build, size_t bytes, size_t skew, uint32_t flags,
                 bool hooked);
 void model_close(struct model *model);
 
@@ -83,6 +85,7 @@ void model_compact(struct model *model);
 /* Returns what the step returned. */
 defrag_status model_compact_step(struct model *model, size_t max_bytes);
 void model_make_room(struct model *model, size_t bytes);
+void model_scramble(struct model *model, uint32_t seed);
 
 /* Tries out that largest_fast and largest_certain are exactly that, and puts the pool back. */
 void model_probe_largest(struct model *model);

@@ -4,7 +4,7 @@
 const char *const ops_names[OP_KINDS] = {
     "alloc", "alloc_fast", "alloc_slice", "alloc_slice_fast", "alloc_request", "resize", "free", "lock",
     "lock_shared", "try_lock", "try_lock_shared", "unlock", "read", "write", "size", "clean", "compact",
-    "compact_step", "make_room", "statistics", "walk", "migrate", "attach", "misuse",
+    "compact_step", "make_room", "scramble", "statistics", "walk", "migrate", "attach", "misuse",
 };
 
 /* What the five bits of a stream name: the frequent calls have more than one number. */
@@ -12,7 +12,7 @@ static const uint8_t kinds[32] = {
     OP_ALLOC,  OP_ALLOC_FAST,   OP_SLICE,    OP_SLICE_FAST,      OP_REQUEST, OP_RESIZE,       OP_FREE,      OP_LOCK,
     OP_LOCK_SHARED, OP_TRY_LOCK, OP_TRY_LOCK_SHARED, OP_UNLOCK,  OP_READ,    OP_WRITE,        OP_SIZE,      OP_CLEAN,
     OP_COMPACT, OP_COMPACT_STEP, OP_MAKE_ROOM, OP_STATISTICS,    OP_WALK,    OP_MIGRATE,      OP_ATTACH,    OP_MISUSE,
-    OP_ALLOC,  OP_ALLOC_FAST,   OP_RESIZE,   OP_RESIZE,          OP_FREE,    OP_FREE,         OP_UNLOCK,    OP_COMPACT_STEP,
+    OP_ALLOC,  OP_ALLOC_FAST,   OP_RESIZE,   OP_RESIZE,          OP_FREE,    OP_FREE,         OP_UNLOCK,    OP_SCRAMBLE,
 };
 
 /* --- Streams -------------------------------------------------------------------- */
@@ -27,6 +27,7 @@ void ops_decode_pool(const uint8_t *bytes, size_t count, struct ops_pool *out)
         .build = (b[0] & 7u) % OPS_BUILDS,
         .manual = b[0] >> 3 & 1,
         .hooked = b[0] >> 4 & 1,
+        .scrambles = b[0] >> 5 & 1,
         .bytes = b[2] >= 0xf0 ? 16 * size : size,
         .skew = b[3] & 31u,
     };

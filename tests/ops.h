@@ -7,7 +7,8 @@
  * A stream of bytes is a pool, 4 bytes, then calls of 4 bytes each; what is
  * missing of the pool is zero, what is left over at the end is ignored.
  *
- *   pool  byte 0     bits 0-2: build, modulo 5 (n4, n8, n16, w8, w16); bit 3: DEFRAG_MANUAL; bit 4: hooks
+ *   pool  byte 0     bits 0-2: build, modulo 5 (n4, n8, n16, w8, w16); bit 3: DEFRAG_MANUAL; bit 4: hooks;
+ *                    bit 5: DEFRAG_SCRAMBLE
  *         bytes 1-2  bits 0-11: bytes of the buffer, little endian; 16 times that if bits 12-15 are all set
  *         byte 3     bits 0-4: bytes that the buffer begins behind an aligned address
  *
@@ -64,6 +65,7 @@ enum op_kind {
     OP_COMPACT,
     OP_COMPACT_STEP,
     OP_MAKE_ROOM,
+    OP_SCRAMBLE,
     OP_STATISTICS, /* and try out what they promise                  */
     OP_WALK,       /* that ends early                                */
     OP_MIGRATE,    /* attach a copy, and go on with it               */
@@ -77,7 +79,7 @@ extern const char *const ops_names[OP_KINDS];
 
 struct ops_pool {
     unsigned build; /* 0 to 4 */
-    bool manual, hooked;
+    bool manual, hooked, scrambles;
     size_t bytes, skew;
 };
 

@@ -90,7 +90,7 @@ static const enum op_kind locks[] = {OP_LOCK, OP_TRY_LOCK, OP_LOCK_SHARED, OP_TR
 static const enum op_kind accesses[] = {OP_READ, OP_READ, OP_WRITE, OP_SIZE};
 static const enum op_kind orders[] = {
     OP_CLEAN, OP_COMPACT, OP_MIGRATE, OP_ATTACH, OP_STATISTICS, OP_MAKE_ROOM, OP_WALK, OP_MISUSE,
-    OP_COMPACT_STEP, OP_COMPACT_STEP, OP_COMPACT_STEP, OP_COMPACT_STEP,
+    OP_COMPACT_STEP, OP_COMPACT_STEP, OP_COMPACT_STEP, OP_COMPACT_STEP, OP_SCRAMBLE,
 };
 
 struct sequence {
@@ -212,6 +212,7 @@ static void run_sequence(const struct defrag_build *build, uint64_t seed)
     struct ops_pool pool = {.build = number_of(build), .bytes = pool_size_of(build, seed, &s)};
     pool.skew = pool.bytes > 100000 || support_below(&s.random, 3) ? 0 : support_below(&s.random, 32);
     pool.manual = support_below(&s.random, 6) == 0;
+    pool.scrambles = support_below(&s.random, 6) == 0;
     pool.hooked = support_below(&s.random, 2);
     support_context("%s, replay with SEED=%llu BUILD=%s (%s, %zu bytes)", build->name,
                     (unsigned long long)seed, build->name, s.profile->name, pool.bytes);

@@ -44,6 +44,7 @@ const struct defrag_build THIS_BUILD = {
     .compact = defrag_compact,
     .compact_step = defrag_compact_step,
     .make_room = defrag_make_room,
+    .scramble = defrag_scramble,
     .statistics_get = defrag_statistics_get,
     .check = defrag_check,
     .walk = defrag_walk,

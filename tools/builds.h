@@ -38,6 +38,7 @@ struct defrag_build {
     defrag_status (*compact)(defrag_pool *pool);
     defrag_status (*compact_step)(defrag_pool *pool, size_t max_bytes, size_t *moved);
     defrag_status (*make_room)(defrag_pool *pool, size_t bytes);
+    defrag_status (*scramble)(defrag_pool *pool, uint32_t seed);
 
     void (*statistics_get)(const defrag_pool *pool, defrag_statistics *out);
     defrag_status (*check)(const defrag_pool *pool);

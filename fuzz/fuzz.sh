@@ -69,7 +69,7 @@ minimize_target() {
     rm -rf "$fresh"
     mkdir "$fresh"
     echo "==> minimising fuzz/corpus/$name"
-    "$build/fuzz/fuzz_$name" -merge=1 -use_counters=0 $(options_of "$name") \
+    "$build/fuzz/fuzz_$name" -set_cover_merge=1 -use_counters=0 $(options_of "$name") \
         "$fresh" "$sources/corpus/$name" "$build/corpus/$name" >"$build/merge-$name.log" 2>&1 ||
         { tail -n 20 "$build/merge-$name.log" >&2; exit 1; }
     [ "$(files_in "$fresh")" -gt 0 ] || { echo "fuzz.sh: the merge of $name left nothing" >&2; exit 1; }

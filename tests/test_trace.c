@@ -232,6 +232,31 @@ static void test_long_line(void **state)
     }
 }
 
+/* HEAD and so many lines of metadata; the caller frees it. */
+static char *with_metadata(size_t lines, size_t *bytes)
+{
+    char *text = malloc(sizeof HEAD + lines * 16);
+    assert_non_null(text);
+    *bytes = (size_t)sprintf(text, HEAD);
+    for (size_t i = 0; i < lines; i++)
+        *bytes += (size_t)sprintf(text + *bytes, "# k%zu: v\n", i);
+    return text;
+}
+
+static void test_metadata_limit(void **state)
+{
+    struct trace_error error;
+    size_t bytes;
+    (void)state;
+    char *text = with_metadata(TRACE_METADATA_MAX, &bytes);
+    write_file("long", text, bytes);
+    free(text);
+    assert_int_equal(read_trace("long", &error), 0);
+    text = with_metadata(TRACE_METADATA_MAX + 1, &bytes);
+    expect_error("long", text, bytes, "1002: more than 1000 lines of metadata");
+    free(text);
+}
+
 static void test_payload_overflow(void **state)
 {
     (void)state;
@@ -733,6 +758,7 @@ int main(void)
         TEST(test_malformed),
         TEST(test_nul_byte),
         TEST(test_long_line),
+        TEST(test_metadata_limit),
         TEST(test_payload_overflow),
         TEST(test_unreadable),
         TEST(test_long_path),

@@ -318,6 +318,9 @@ static int keep_comment(trace_reader *reader, const char *line, struct trace_err
     if (length == 0) {
         return 0;
     }
+    if (reader->comment_count == TRACE_METADATA_MAX) {
+        return FAIL(reader, error, "more than %d lines of metadata", TRACE_METADATA_MAX);
+    }
     struct trace_comment *more = reallocarray(reader->comments, reader->comment_count + 1, sizeof *more);
     if (!more) {
         return FAIL(reader, error, "out of memory");

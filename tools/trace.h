@@ -19,7 +19,7 @@
  * last one ends in a newline too, so that a cut file is noticed.
  *
  * Comments of the form `# key: value` that precede the first operation are the
- * trace's metadata. Known keys: `program`, `version`, `package`, `input`,
+ * trace's metadata, at most 1,000. Known keys: `program`, `version`, `package`, `input`,
  * `pointer-bits`, `recorded`.
  */
 #ifndef DEFRAG_TOOLS_TRACE_H
@@ -31,6 +31,9 @@
 
 #define TRACE_FIRST_LINE "defrag-trace 1"
 #define TRACE_SIZE_MAX   ((UINT64_C(1) << 48) - 1)
+
+/* Compressed, a few bytes can stand for millions of lines. */
+#define TRACE_METADATA_MAX 1000
 
 enum trace_kind { TRACE_ALLOC, TRACE_RESIZE, TRACE_FREE, TRACE_LOCK, TRACE_UNLOCK };
 

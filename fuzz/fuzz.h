@@ -20,4 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Whether to print, as readable text, what an input does: the environment variable FUZZ_SHOW is set. */
 bool fuzz_shows(void);
 
+/* For the programs that replay: runs the target on a file; says that something cannot be done, and exits. */
+void fuzz_run_file(const char *path);
+void fuzz_cannot(const char *what, const char *path) __attribute__((noreturn));
+
 #endif

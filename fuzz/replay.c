@@ -13,9 +13,6 @@
 
 #include "fuzz.h"
 
-/* libFuzzer makes no longer ones either unless it is told to. */
-#define INPUT_MAX ((size_t)1 << 20)
-
 static void usage(FILE *to)
 {
     fprintf(to,
@@ -29,41 +26,6 @@ static void usage(FILE *to)
             fuzz_name, fuzz_name, fuzz_name);
 }
 
-static void cannot(const char *what, const char *path)
-{
-    fprintf(stderr, "replay_%s: cannot %s %s: %s\n", fuzz_name, what, path, strerror(errno));
-    exit(2);
-}
-
-static void run_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        cannot("open", path);
-    uint8_t *room = malloc(INPUT_MAX + 1);
-    if (!room)
-        cannot("find memory for", path);
-    size_t size = fread(room, 1, INPUT_MAX + 1, file);
-    if (ferror(file))
-        cannot("read", path);
-    fclose(file);
-    if (size > INPUT_MAX) {
-        fprintf(stderr, "replay_%s: %s is longer than %zu bytes\n", fuzz_name, path, INPUT_MAX);
-        exit(2);
-    }
-    /* A copy of the exact length: a sanitizer sees the first byte beyond. */
-    uint8_t *data = malloc(size ? size : 1);
-    if (!data)
-        cannot("find memory for", path);
-    memcpy(data, room, size);
-    free(room);
-    /* Before it runs, for whoever reads what a crash leaves. */
-    printf("# %s: %zu bytes\n", path, size);
-    fflush(stdout);
-    (void)LLVMFuzzerTestOneInput(data, size);
-    free(data);
-}
-
 static int is_visible(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
@@ -74,20 +36,20 @@ static unsigned long run(const char *path)
 {
     struct stat about;
     if (stat(path, &about) != 0)
-        cannot("find", path);
+        fuzz_cannot("find", path);
     if (!S_ISDIR(about.st_mode)) {
-        run_file(path);
+        fuzz_run_file(path);
         return 1;
     }
     struct dirent **entries;
     int count = scandir(path, &entries, is_visible, alphasort);
     if (count < 0)
-        cannot("list", path);
+        fuzz_cannot("list", path);
     unsigned long inputs = 0;
     for (int i = 0; i < count; i++) {
         char *below;
         if (asprintf(&below, "%s/%s", path, entries[i]->d_name) < 0)
-            cannot("find memory for", path);
+            fuzz_cannot("find memory for", path);
         inputs += run(below);
         free(below);
         free(entries[i]);
@@ -102,7 +64,7 @@ static unsigned long run_committed(const char *kind)
     const char *top = getenv("top_srcdir");
     char *path;
     if (asprintf(&path, "%s/fuzz/%s/%s", top && *top ? top : ".", kind, fuzz_name) < 0)
-        cannot("find memory for", kind);
+        fuzz_cannot("find memory for", kind);
     unsigned long inputs = run(path);
     free(path);
     return inputs;

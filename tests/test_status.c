@@ -150,8 +150,11 @@ static void init_refuses_large_buffers(const struct defrag_build *b)
     const struct inside *inside = inside_of(b->name);
     static unsigned char memory[64];
     defrag_pool *pool;
-    EXPECT_STATUS(b->init(&pool, memory, SIZE_MAX - 4096, NULL), DEFRAG_BAD_SIZE);
-    EXPECT(!pool, "init failed and gave a pool");
+    /* With addresses of 32 bits the wide layout can count whatever there is. */
+    if ((SIZE_MAX - 4096) / inside->granule > inside->granules_max) {
+        EXPECT_STATUS(b->init(&pool, memory, SIZE_MAX - 4096, NULL), DEFRAG_BAD_SIZE);
+        EXPECT(!pool, "init failed and gave a pool");
+    }
     if (inside->granules_max > 65535)
         return;
     size_t most = 65535 * inside->granule + inside->granule - 1;
@@ -293,7 +296,7 @@ static void impossible_sizes(const struct defrag_build *b)
     defrag_handle h = allocate(&t, 2);
     size_t capacity = payload(&t, 40);
     for (size_t below = 0; below < 70; below++) {
-        size_t sizes[] = {SIZE_MAX - below, SIZE_MAX / 2 + below, (size_t)UINT32_MAX + 1 - below,
+        size_t sizes[] = {SIZE_MAX - below, SIZE_MAX / 2 + below, UINT32_MAX - (size_t)below,
                           (size_t)65536 * t.inside->granule - below, capacity + 1 + below};
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             defrag_request request = {.bytes = sizes[i]};

@@ -76,7 +76,7 @@ defrag_status defrag_init(defrag_pool **out, void *buffer, size_t bytes, const d
     size_t skipped = skip_to_aligned(buffer);
     if (bytes < skipped)
         return DEFRAG_BAD_SIZE;
-    size_t granules = (bytes - skipped) / DF_GRANULE;
+    uint64_t granules = (bytes - skipped) / DF_GRANULE;
     if (granules < GRANULES_MIN || granules > DF_HALF_MAX)
         return DEFRAG_BAD_SIZE;
 

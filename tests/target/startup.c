@@ -30,6 +30,7 @@
 extern uint32_t data_image[], data_start[], data_end[], bss_start[], bss_end[], stack_top[];
 
 int main(int argc, char **argv);
+void _exit(int status);
 void initialise_monitor_handles(void);
 void reset(void);
 void fault(void);

@@ -187,7 +187,8 @@ static bool look(struct target *t)
 
 enum call {
     ALLOC, ALLOC_FAST, SLICE, SLICE_FAST, REQUEST, RESIZE, FREE, SIZE, LOCK, LOCK_SHARED, TRY_LOCK, TRY_LOCK_SHARED,
-    UNLOCK, READ, WRITE, CLEAN, COMPACT, STEP, MAKE_ROOM, STATISTICS, CHECK, WALK, CALLS
+    UNLOCK, READ, WRITE, CLEAN, COMPACT, STEP, MAKE_ROOM, STATISTICS, CHECK, WALK,
+    SCRAMBLE, CALLS
 };
 
 #define BIT(status)  (1u << (-(status) + 1))
@@ -224,6 +225,7 @@ static const struct {
     [STATISTICS] = {"statistics_get", ANY},
     [CHECK] = {"check", ANY},
     [WALK] = {"walk", ANY},
+    [SCRAMBLE] = {"scramble", ANY},
 };
 
 static defrag_status call_alloc(struct target *t, enum call call)
@@ -311,6 +313,7 @@ static defrag_status call_pool(struct target *t, enum call call)
     case COMPACT: return b->compact(t->pool);
     case STEP: return b->compact_step(t->pool, take_bytes(t), &moved);
     case MAKE_ROOM: return b->make_room(t->pool, take_bytes(t));
+    case SCRAMBLE: return b->scramble(t->pool, (uint32_t)take_bytes(t));
     case STATISTICS:
         b->statistics_get(t->pool, &statistics);
         return statistics.pool_bytes ? DEFRAG_OK : DEFRAG_CORRUPT;

@@ -515,6 +515,7 @@ static defrag_status compact_part(defrag_pool *pool, bool first)
     if (first)
         scramble(pool, SCRAMBLE_LOW);
     status = compact_step(pool, compact_budget(pool), &moved);
+    scramble(pool, SCRAMBLE_NONE);
     heap_leave(pool);
     return status;
 }

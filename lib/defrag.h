@@ -587,17 +587,18 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  *
  * Certainly moved: each unlocked block but the one that fills all between two
  * locked blocks (or an end of the pool) alone; and that one too, if some hole or
- * the wilderness holds it. Where a block was and none is now, every byte is
- * DEFRAG_SCRAMBLE_BYTE but for the first and the last word of a free block; the
- * rest of the old places belongs to other blocks. A later call may bring a block
- * back to a place that it left.
+ * the wilderness holds it. Afterwards every byte of the free memory is
+ * DEFRAG_SCRAMBLE_BYTE but for the first and the last word of a free block; what
+ * is not free of the old places belongs to other blocks. A later call may bring a
+ * block back to a place that it left.
  *
  * No free memory is needed, none is lost, and what lies between two locked
  * blocks has as much of it as before unless a block that was alone there left. No
  * hole gets smaller but by such a block, and the wilderness by an eighth.
  *
  * DEFRAG_SCRAMBLE does this in every call that may move blocks and succeeds, after
- * the call's own work and within each stretch between locked blocks:
+ * the call's own work and within each stretch between locked blocks, with a seed
+ * from the statistics:
  *   - defrag_alloc(), defrag_alloc_slice(), defrag_alloc_request(),
  *     defrag_resize(): each unlocked block moves that has a free granule or
  *     another unlocked block between the locked ones. With DEFRAG_MANUAL, which

@@ -61,13 +61,22 @@ static void reverse(defrag_pool *pool, df_granules begin, df_granules end)
     }
 }
 
-/* Overwrites the place of a block that is none any more, all but its header. */
-static void fill(defrag_pool *pool, df_granules o, df_granules size)
+/* Overwrites the bytes [at, end) of the pool, whole words. */
+static void fill(defrag_pool *pool, size_t at, size_t end)
 {
     df_word pattern = (df_word)-1 / 0xff * DEFRAG_SCRAMBLE_BYTE;
-    size_t end = block_bytes(o + size) - DF_WORD;
-    for (size_t at = block_bytes(o); at < end; at += DF_WORD)
+    for (; at < end; at += DF_WORD)
         word_store(pool, at, pattern);
+}
+
+/* Overwrites all free memory but the headers, links and footers in it. */
+static void fill_free(defrag_pool *pool)
+{
+    for (df_granules o = DF_FIRST; o < pool->top; o = piece_end(pool, o)) {
+        if (!header_is_used(block_header(pool, o)))
+            fill(pool, block_bytes(o) + DF_WORD, block_bytes(piece_end(pool, o)) - 2 * DF_WORD);
+    }
+    fill(pool, block_bytes(pool->top), block_bytes(pool->floor) - DF_WORD);
 }
 
 /*
@@ -95,21 +104,13 @@ static void watch_arrive(const defrag_pool *pool, df_granules from, df_granules 
                   block_payload_bytes(header_size(header)));
 }
 
-static void make_gap(defrag_pool *pool, df_granules o, df_granules size)
-{
-    fill(pool, o, size);
-    df_bins_insert(pool, o, size);
-}
-
 /* The last gap of the ring begins at `gap`; 0: there is none. */
 static void settle_end(defrag_pool *pool, df_granules gap, df_granules end)
 {
     if (end >= pool->top) {
-        if (gap)
-            fill(pool, gap, end - gap);
         block_set_top(pool, gap ? gap : end);
     } else if (gap) {
-        make_gap(pool, gap, end - gap);
+        df_bins_insert(pool, gap, end - gap);
         block_set_prev_free(pool, end);
     } else if (header_is_used(block_header(pool, end))) {
         block_set_prev_used(pool, end);
@@ -129,7 +130,7 @@ static void settle(defrag_pool *pool, const struct ring *ring, df_granules head,
             gap = gap ? gap : o;
         } else {
             if (gap)
-                make_gap(pool, gap, o - gap);
+                df_bins_insert(pool, gap, o - gap);
             header &= ~BLOCK_PREV_FREE;
             block_set_header(pool, o, header | (gap ? BLOCK_PREV_FREE : o == ring->begin ? prev_free : 0));
             df_granules from = o < head ? o + down : o - up;
@@ -230,11 +231,16 @@ void df_scramble_stretches(defrag_pool *pool, uint32_t seed, uint32_t nameless)
     if (!check_is_passed(pool))
         return;
     mover_begin(pool);
+    if (nameless) {
+        df_granules o = entry_offset(table_entry(pool, nameless));
+        fill(pool, block_bytes(o), block_bytes(piece_end(pool, o)) - DF_WORD);
+    }
     for (df_granules o = DF_FIRST; o < pool->top;) {
         o = turn_stretch(pool, o, &random, nameless);
         if (o < pool->top)
             o = piece_end(pool, o);
     }
+    fill_free(pool);
     mover_end(pool);
 }
 
@@ -285,6 +291,7 @@ void df_scramble_runs(defrag_pool *pool, unsigned which)
         here = header_is_used(block_header(pool, o)) ? SCRAMBLE_LOW : SCRAMBLE_HIGH;
         o = piece_end(pool, o);
     }
+    fill_free(pool);
     mover_end(pool);
 }
 
@@ -330,7 +337,6 @@ static df_granules move_away(defrag_pool *pool, struct lone lone)
     pool->free = (df_half)(pool->free - lone.size);
     df_word header = block_header(pool, lone.at);
     df_move_down(pool, lone.at, to, header);
-    fill(pool, lone.at, lone.size);
     df_heap_give(pool, lone.at, lone.size, header);
     return to;
 }

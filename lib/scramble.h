@@ -9,6 +9,7 @@
 #include "mover.h"
 
 /* Which runs of adjacent blocks df_scramble_runs() turns. */
+#define SCRAMBLE_NONE 0u /* only what is free is filled                                                   */
 #define SCRAMBLE_LOW  1u /* those with no gap below them in their stretch: compaction leaves them alone */
 #define SCRAMBLE_HIGH 2u /* those with a gap below them                                                */
 
@@ -26,12 +27,16 @@ DF_INLINE bool scramble_is_free(const defrag_pool *pool)
 }
 
 /*
- * Turns every stretch between locked blocks. The block of the slot `nameless`, if
- * not 0, is not counted nor shown to on_move. O(B) and the bytes of all stretches.
+ * Turns every stretch between locked blocks, and fills what is free. The block of
+ * the slot `nameless`, if not 0, is new: it is filled as well, and its moves are
+ * neither counted nor shown to on_move. O(B) and the bytes of the pool.
  */
 void df_scramble_stretches(defrag_pool *pool, uint32_t seed, uint32_t nameless);
 
-/* Turns such runs, whose gaps stay as they are: no hole changes, nor what compaction has yet to do. */
+/*
+ * Turns such runs, and fills what is free. Gaps stay as they are: no hole changes,
+ * nor what compaction has yet to do.
+ */
 void df_scramble_runs(defrag_pool *pool, unsigned which);
 
 #endif

@@ -20,13 +20,6 @@
 
 #define WORDS_MAX 64
 
-/*
- * Configuration and Control Register. A Cortex-M0+ always takes a fault at an
- * unaligned access; code for it is held to that on a larger core, too.
- */
-#define SCB_CCR         (*(volatile uint32_t *)0xe000ed14u)
-#define CCR_UNALIGN_TRP (1u << 3)
-
 extern uint32_t data_image[], data_start[], data_end[], bss_start[], bss_end[], stack_top[];
 
 int main(int argc, char **argv);
@@ -88,9 +81,6 @@ void reset(void)
         *to++ = *from++;
     for (uint32_t *to = bss_start; to < bss_end;)
         *to++ = 0;
-#ifndef __ARM_FEATURE_UNALIGNED
-    SCB_CCR |= CCR_UNALIGN_TRP;
-#endif
     initialise_monitor_handles();
     int count = read_command_line(words);
     exit(main(count, words));

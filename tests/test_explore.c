@@ -26,7 +26,7 @@
  * predict; defrag_check(); the payload of every block (a function of its slot);
  * its size, slot, lock and generation; what may have moved; that nothing moves
  * more than the cheapest slide; that a refused call changed nothing. In each
- * state besides: walk, statistics and attach; read, write and size; for each slot
+ * state besides: walk, statistics, detach and attach; read, write and size; for each slot
  * a stale handle with every call that takes one; largest_fast and largest_certain
  * are exact; steps of any budget end where compact does.
  *
@@ -40,8 +40,8 @@
  * seed; and one state in 16 twice, with different ones, which must lead to the
  * same forms. The exact sequence of generations is tests/model.c's business.
  *
- * Shared locks above one, alignment, skipped bytes and on_move are tested
- * elsewhere; the statistics' counters too.
+ * Shared locks above one, skipped bytes and the statistics' counters are tested
+ * elsewhere.
  *
  *   test_explore                          the scopes of make check
  *   test_explore --large                  those of make exhaustive
@@ -767,10 +767,11 @@ static void look(struct explorer *e)
     EXPECT_STATUS(e->build->check(e->pool), DEFRAG_OK);
     layout_read(&e->layout, e->build, e->pool);
     look_at_statistics(e);
+    EXPECT_STATUS(e->build->detach(e->pool), DEFRAG_OK);
     EXPECT_STATUS(e->build->attach(&attached, e->buffer.bytes, e->buffer.size, e->config.flags || e->config.enter
                                                                                    ? &e->config : NULL),
                   DEFRAG_OK);
-    expect_unchanged(e, "check, walk, statistics_get or attach");
+    expect_unchanged(e, "check, walk, statistics_get, detach or attach");
     look_at_access(e);
     look_at_stale(e);
 }
@@ -962,11 +963,11 @@ static const struct scope large[] = {
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 #define SCOPES_MAX    16
 
-/* A third of the work is about one granule less. */
+/* Half of the work is about one granule less. */
 static unsigned granules_for_effort(unsigned granules)
 {
     unsigned effort = support_effort();
-    for (; effort < 60 && granules > 4; effort *= 3)
+    for (; effort < 75 && granules > 4; effort *= 2)
         granules--;
     return granules;
 }

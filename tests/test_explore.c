@@ -14,7 +14,7 @@
  *       of every size in granules, one more than the pool holds among them
  *   resize of every block to every size in granules
  *   free, lock, lock_shared, unlock of every block
- *   clean, compact, compact_step with every budget in granules
+ *   clean, compact, compact_step with every budget in granules, scramble with a few seeds
  * A block has no lock, one shared one or the exclusive one. Where one block more
  * than the scope has would live the call is made and checked all the same, but
  * not followed.
@@ -41,7 +41,7 @@
  * same forms. The exact sequence of generations is tests/model.c's business.
  *
  * Shared locks above one, skipped bytes and the statistics' counters are tested
- * elsewhere.
+ * elsewhere; so is DEFRAG_SCRAMBLE, whose random numbers come from a counter.
  *
  *   test_explore                          the scopes of make check
  *   test_explore --large                  those of make exhaustive
@@ -76,14 +76,16 @@ enum call {
     CALL_RELEASE,
     CALL_CLEAN,
     CALL_COMPACT,
+    CALL_SCRAMBLE,
     CALL_STEP,
     CALLS
 };
 
 static const char *const call_names[CALLS] = {
     "init",   "alloc", "alloc_fast", "alloc_slice", "alloc_slice_fast", "alloc_request", "make_room",   "resize",
-    "free",   "lock",  "lock_shared", "unlock",     "clean",            "compact",       "compact_step"};
+    "free",   "lock",  "lock_shared", "unlock",     "clean",            "compact",       "scramble",    "compact_step"};
 
+#define SEEDS      4     /* of scramble */
 #define BUDGET_ALL 0xffu /* a step's argument: no limit; else granules */
 
 enum configuration { PLAIN, MANUAL, HOOKED };
@@ -152,6 +154,8 @@ static void tell_step(unsigned number, struct space_step step)
         fprintf(stderr, ", slot %u", step.slot);
     if (step.call == CALL_STEP && step.argument == BUDGET_ALL)
         fprintf(stderr, ", no limit");
+    else if (step.call == CALL_SCRAMBLE)
+        fprintf(stderr, ", seed %u", step.argument);
     else if (step.call == CALL_STEP || step.call <= CALL_RESIZE)
         fprintf(stderr, ", %u granules", step.argument);
     fputc('\n', stderr);
@@ -636,6 +640,27 @@ static void try_compact(struct explorer *e)
            e->layout.highest);
 }
 
+/* Whether something else lies between the locked blocks around this one: another block, or free memory. */
+static bool has_company(const struct explorer *e, size_t index)
+{
+    const struct layout *layout = &e->layout;
+    bool below = index > 0 && !layout->stretches[index - 1].pinned;
+    const struct stretch *above = &layout->stretches[index + 1];
+    return below || (!above->pinned && above->granules > 0);
+}
+
+static void try_scramble(struct explorer *e, unsigned seed)
+{
+    EXPECT_STATUS(e->build->scramble(e->pool, seed), DEFRAG_OK);
+    expect_changed(e, anything);
+    EXPECT(e->after.slots == e->before.slots, "scramble changes the table");
+    for (unsigned i = 0; i < e->after.blocks; i++) {
+        const struct canon_block *now = &e->after.block[i];
+        bool must = e->before.slot[now->slot] == CANON_UNLOCKED && has_company(e, stretch_of(e, now->slot));
+        EXPECT(!must || now->at != block_before(e, now->slot)->at, "scramble leaves slot %u where it was", now->slot);
+    }
+}
+
 /*
  * A block that moves goes where compact puts it, so that it moves once in all
  * steps; and what the step says is what it did.
@@ -792,6 +817,7 @@ static void try_step_of(struct explorer *e, struct space_step step)
     case CALL_RELEASE: try_unlock(e, step.slot); break;
     case CALL_CLEAN: try_clean(e); break;
     case CALL_COMPACT: try_compact(e); break;
+    case CALL_SCRAMBLE: try_scramble(e, step.argument); break;
     case CALL_STEP: try_step(e, step.argument); break;
     default: try_alloc(e, (enum call)step.call, step.argument); break;
     }
@@ -830,6 +856,8 @@ static void expand(struct explorer *e, size_t number, unsigned turn)
     }
     try_step_of(e, (struct space_step){CALL_CLEAN, 0, 0});
     try_step_of(e, (struct space_step){CALL_COMPACT, 0, 0});
+    for (unsigned seed = 1; seed <= SEEDS; seed++)
+        try_step_of(e, (struct space_step){CALL_SCRAMBLE, 0, (uint8_t)seed});
     try_step_of(e, (struct space_step){CALL_STEP, 0, BUDGET_ALL});
     bool idle = e->before.cursor == 2 * e->before.blocks;
     for (unsigned budget = 0; budget <= (idle ? 0 : e->scope.granules); budget++)

@@ -35,8 +35,13 @@ refused alignment-no "unknown alignment" --without-alignment
 refused wide-4 "needs --with-layout=narrow" --with-layout=wide --with-alignment=4
 refused debug "yes or no" --enable-debug=maybe
 refused hardening "yes or no" --enable-hardening=some
+refused valgrind "yes or no" --enable-valgrind=memcheck
+refused no-valgrind "apt-get install valgrind" --enable-valgrind ac_cv_header_valgrind_memcheck_h=no
 refused tools "yes or no" --enable-tools=some
 decided narrow-4 narrow 4 --with-layout=narrow --with-alignment=4
 decided hardened narrow 8 --with-layout=narrow --enable-hardening
 grep -q "hardening  *yes\$" "$scratch/hardened/output" || fail "the summary does not say that it hardens"
+decided for-valgrind narrow 8 --with-layout=narrow --enable-valgrind ac_cv_header_valgrind_memcheck_h=yes
+grep -q "tells Valgrind  *yes\$" "$scratch/for-valgrind/output" || fail "the summary does not say that it tells Valgrind"
+grep -q "^[^#]*DEFRAG_VALGRIND=1" "$scratch/for-valgrind/Makefile" || fail "the library is not compiled for Valgrind"
 decided wide-16 wide 16 --with-layout=wide --with-alignment=16

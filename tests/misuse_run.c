@@ -39,6 +39,20 @@ static void refused(int status)
         printf("status %s\n", defrag_status_string((defrag_status)status));
 }
 
+static void fill(defrag_pool *pool, defrag_handle handle, char byte)
+{
+    memset(large, byte, sizeof large);
+    if (defrag_write(pool, handle, 0, large, defrag_size(pool, handle)) != DEFRAG_OK)
+        exit(99);
+}
+
+/* Whether a program that looks at its data would notice. */
+static void seen(char byte, char expected)
+{
+    if (byte != expected)
+        puts("other contents");
+}
+
 /* A second lock of one block is more than the analysis follows. */
 DEFRAG_NO_THREAD_SAFETY_ANALYSIS static const void *lock_again(defrag_pool *pool, defrag_handle handle)
 {
@@ -85,19 +99,22 @@ static void use_stack(void)
         local[i] = 0;
 }
 
-static void run_case(void (*one)(defrag_pool *))
+static void run_case(void (*one)(defrag_pool *), uint32_t flags)
 {
     defrag_pool *pool;
-    if (defrag_init(&pool, memory, sizeof memory, NULL) == DEFRAG_OK)
+    defrag_config config = {0};
+    config.flags = flags;
+    if (defrag_init(&pool, memory, sizeof memory, flags ? &config : NULL) == DEFRAG_OK)
         one(pool);
 }
 
+/* All cases, or the one of that number; with another argument the pool scrambles. */
 static int run_cases(int argc, char **argv, void (*const cases[])(defrag_pool *), unsigned count)
 {
     unsigned number = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
     for (unsigned i = 0; i < count; i++)
         if (number == 0 || number == i + 1)
-            run_case(cases[i]);
+            run_case(cases[i], argc > 2 ? DEFRAG_SCRAMBLE : 0);
     puts("all done");
     return 0;
 }

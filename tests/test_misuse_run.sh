@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Wrong programs are reported at the wrong line by AddressSanitizer, of gcc and of
 # clang, and by Valgrind, as tests/misuse_run.txt demands; right ones by none. What
-# was seen is the table in doc/misuse.md; with --table it is printed instead.
+# was seen is the table in doc/misuse.md, before the one that tests/test_misuse.sh
+# prints; with --table both are printed instead.
 : "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}" "${top_builddir:=.}"
 . "$top_srcdir/tests/package.sh"
+: "${SHELL:=/bin/sh}"
 cd "$scratch"
 tab=$(printf '\t')
 
@@ -160,11 +162,13 @@ judge_warnings() { # judge_warnings COMPILER FLAG...: the options that warn of e
     done <cases
 }
 
-judge_status() { # judge_status NAME: what the library answers
+judge_plain() { # judge_plain NAME: what the library answers; and what scrambling shows that did not show without
     while IFS=$tab read -r number kind first last wrong asan valgrind title; do
+        "./$1" "$number" scramble >scrambled 2>&1 || :
         "./$1" "$number" >said 2>&1 || :
         status=$(sed -n 's/^status //p' said | head -n 1)
         echo "${status:--}" >>"$1.cells"
+        if grep -q 'other contents' scrambled; then echo yes; else echo -; fi >>"$1.scrambled"
         [ "$kind" = wrong ] || [ -z "$status" ] || complain "$1: right: $title: answers $status"
     done <cases
 }
@@ -192,22 +196,25 @@ if has_valgrind; then
     done
 fi
 built plain-n8 "$CC"
-judge_status plain-n8
+judge_plain plain-n8
 [ "$tools" -gt 0 ] || skip "neither gcc nor clang has AddressSanitizer here, and Valgrind is missing"
 
 # What was seen, where everything is here to see it.
 if [ "$tools" -eq 3 ]; then
     {
-        printf '| misuse | gcc | clang | status | ASan | Valgrind |\n|---|---|---|---|---|---|\n'
-        cut -f 2,8 cases | paste - gcc.cells clang.cells plain-n8.cells asan-clang-n8.cells valgrind-n8.cells |
+        printf '| misuse | gcc | clang | status | ASan | Valgrind | scramble |\n|---|---|---|---|---|---|---|\n'
+        cut -f 2,8 cases | paste - gcc.cells clang.cells plain-n8.cells asan-clang-n8.cells valgrind-n8.cells plain-n8.scrambled |
             sed -n "s/^wrong$tab//p" | sed -e "s/$tab/ | /g" -e 's/.*/| & |/'
+        echo
+        "$SHELL" "$top_srcdir/tests/test_misuse.sh" --table |
+            awk -F'\t' '{ print "| " $1 " | " $2 " | " $3 " | " $4 " | " $5 " |" } NR == 1 { print "|---|---|---|---|---|" }'
     } >table
     if [ "${1-}" = --table ]; then
         cat table
         exit "$bad"
     fi
-    sed -n '/^| misuse | gcc | clang | status /,/^$/p' "$top_srcdir/doc/misuse.md" | sed '/^$/d' >documented
-    diff documented table || complain "doc/misuse.md has another table than what was seen (<)"
+    grep '^|' "$top_srcdir/doc/misuse.md" >documented
+    grep '^|' table | diff documented - || complain "the tables of doc/misuse.md (<) say other things than what was seen"
 else
     echo "NOTE: gcc, clang or Valgrind is missing: the table in doc/misuse.md is not compared"
 fi

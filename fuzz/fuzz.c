@@ -20,3 +20,13 @@ void support_report(const char *file, int line, const char *context, const char 
     fprintf(stderr, "%s:%d: %s: %s: %s\n", file, line, fuzz_name, context, text);
     abort();
 }
+
+/*
+ * The model reads and restores whole images, which the library closes to its
+ * users. Until it does so past the sanitizer, the memory of a pool stays open.
+ */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allow_user_poisoning=0";
+}

@@ -1095,10 +1095,12 @@ static void refuse_null_pools(const struct defrag_build *b)
     EXPECT_STATUS(b->unlock(NULL, handle), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->read(NULL, handle, 0, NULL, 0), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->write(NULL, handle, 0, NULL, 0), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->detach(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->clean(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->compact(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->compact_step(NULL, 1, &moved), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->make_room(NULL, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->scramble(NULL, 1), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->check(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->walk(NULL, stop_at, NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT(support_statistics(b, NULL).pool_bytes == 0, "statistics of no pool");
@@ -1130,6 +1132,7 @@ void model_migrate(struct model *m)
 {
     struct support_buffer moved = support_buffer_new(m->buffer.size, (uintptr_t)m->buffer.bytes);
     begin(m);
+    EXPECT_STATUS(m->build->detach(m->pool), DEFRAG_OK);
     memcpy(moved.bytes, m->buffer.bytes, moved.size);
     memset(m->buffer.bytes, 0xdd, m->buffer.size);
     defrag_pool *pool;

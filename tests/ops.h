@@ -68,7 +68,7 @@ enum op_kind {
     OP_SCRAMBLE,
     OP_STATISTICS, /* and try out what they promise                  */
     OP_WALK,       /* that ends early                                */
-    OP_MIGRATE,    /* attach a copy, and go on with it               */
+    OP_MIGRATE,    /* detach, attach a copy, and go on with it       */
     OP_ATTACH,     /* a copy whose end is missing                    */
     OP_MISUSE,     /* every null pointer and unknown flag there is   */
     OP_KINDS

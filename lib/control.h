@@ -114,11 +114,12 @@ DF_STATIC_ASSERT(offsetof(struct defrag_pool, bins) == DF_BINS_AT, "a bin stands
 /*
  * In a hardened build these are what makes every call safe whatever the image
  * says: a word outside the pool reads as 0, and what is stored to one, or to any
- * field of the control block but the bins, is dropped.
+ * field of the control block but the bins, is dropped. Entry 0 is the last word of
+ * the pool; that it is where `table` says is the first thing each call makes sure of.
  */
 DF_INLINE bool word_is_inside(const defrag_pool *pool, size_t at)
 {
-    return at <= pool->granules * DF_GRANULE - DF_WORD;
+    return at <= pool->table;
 }
 
 DF_INLINE bool word_is_writable(const defrag_pool *pool, size_t at)

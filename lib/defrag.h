@@ -60,8 +60,8 @@
  *     neighbours, or a list it would use is damaged: nothing is written then.
  *     defrag_size() answers 0, a lock NULL; the statistics are all 0. Damage
  *     that a call need not look at it does not see: defrag_check() does.
- *     defrag_make_room(), defrag_clean(), defrag_compact() and the statistics
- *     begin with defrag_check(), and so do defrag_alloc() where it finds no hole at
+ *     defrag_make_room(), defrag_clean(), defrag_compact(), defrag_scramble() and the
+ *     statistics begin with defrag_check(), and so do defrag_alloc() where it finds no hole at
  *     once and defrag_resize() where the block has to go elsewhere; all else costs
  *     a constant more.
  *   - Costs: B is the number of blocks, used and free, in the pool; S the

@@ -19,7 +19,14 @@
 
 #include "port.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+/* 0: a sanitizer is to look at what the library does, not at what its users do; see word_load(). */
+#ifndef DEFRAG_WATCH
+#define DEFRAG_WATCH 1
+#endif
+
+#if !DEFRAG_WATCH
+#define DF_ASAN 0
+#elif defined(__SANITIZE_ADDRESS__)
 #define DF_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)

@@ -172,6 +172,11 @@ static defrag_status do_make_room(struct scene *s)
     return s->b->make_room(s->pool, 150);
 }
 
+static defrag_status do_scramble(struct scene *s)
+{
+    return s->b->scramble(s->pool, 1);
+}
+
 static defrag_status do_statistics(struct scene *s)
 {
     return support_statistics(s->b, s->pool).pool_bytes ? DEFRAG_OK : DEFRAG_CORRUPT;
@@ -202,6 +207,7 @@ static const struct call {
     {"clean", do_clean, AT_ALL, {false}},
     {"compact", do_compact, AT_ALL, {false}},
     {"make_room", do_make_room, AT_ALL, {false}},
+    {"scramble", do_scramble, AT_ALL, {false}},
     {"statistics_get", do_statistics, AT_ALL, {false}},
 };
 #define CALLS (sizeof calls / sizeof calls[0])

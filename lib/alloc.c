@@ -132,7 +132,7 @@ static defrag_status begin(defrag_pool *pool, defrag_handle *out)
 static defrag_status end(defrag_pool *pool, defrag_status status)
 {
     if (status != DEFRAG_OK)
-        (void)df_heap_refuse(pool, status);
+        df_heap_refuse(pool, status);
     heap_leave(pool);
     return status;
 }

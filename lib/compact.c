@@ -34,7 +34,8 @@
 static df_granules slide_down(defrag_pool *pool, df_granules begin, df_granules end)
 {
     df_granules to = begin;
-    for (df_granules from = begin, last = 0; from < end && (!DEFRAG_HARDENING || from > last);) {
+    for (df_granules from = begin, last = 0;
+         from < end && (!DEFRAG_HARDENING || from > last);) { /* coverage: as in word_is_writable() */
         df_word header = block_header(pool, from);
         last = from;
         if (header_is_used(header)) {

@@ -10,10 +10,10 @@
 
 /* --- Blocks ------------------------------------------------------------------------------ */
 
-/* Whether a used block lies at `o`, which is below the top; its entry points back. */
+/* Whether what the header of a used block at `o`, below the top, says can be; its entry points back. */
 static bool is_used(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return header_is_used(header) && header_size(header) >= BLOCK_MIN && header_size(header) <= pool->top - o
+    return header_size(header) >= BLOCK_MIN && header_size(header) <= pool->top - o
            && heap_is_owned(pool, o, header);
 }
 
@@ -181,9 +181,9 @@ bool df_guard_step(const defrag_pool *pool, df_granules o)
 
 bool df_guard_slide(const defrag_pool *pool, df_granules o)
 {
+    /* The block itself was shown to be one when what lies below it was. */
     df_granules size = 0;
-    df_word header = block_header(pool, o);
-    return is_used(pool, o, header) && add_above(pool, o + header_size(header), &size);
+    return add_above(pool, o + header_size(block_header(pool, o)), &size);
 }
 
 #endif

@@ -37,12 +37,11 @@ static int failure_index(defrag_status status)
     }
 }
 
-defrag_status df_heap_refuse(defrag_pool *pool, defrag_status status)
+void df_heap_refuse(defrag_pool *pool, defrag_status status)
 {
     int index = failure_index(status);
     if (index >= 0 && pool->failed[index] != UINT32_MAX)
         pool->failed[index]++;
-    return status;
 }
 
 void df_heap_take(defrag_pool *pool, df_granules o, df_granules size)

@@ -137,8 +137,8 @@ DF_INLINE void heap_lower_cursor(defrag_pool *pool, df_granules o)
         pool->cursor = (df_half)o;
 }
 
-/* Counts a refused request; returns the status. */
-defrag_status df_heap_refuse(defrag_pool *pool, defrag_status status);
+/* Counts a refused request. */
+void df_heap_refuse(defrag_pool *pool, defrag_status status);
 
 /*
  * Whether the marks lie in order inside the pool's length, which is trusted.

@@ -184,7 +184,7 @@ defrag_status defrag_resize(defrag_pool *pool, defrag_handle handle, size_t byte
     if (status == DEFRAG_OK)
         watch_size(pool, handle_slot(handle.bits));
     else
-        (void)df_heap_refuse(pool, status);
+        df_heap_refuse(pool, status);
     if (status == DEFRAG_OK && scramble_is_free(pool))
         df_scramble_stretches(pool, pool->moved_granules, 0);
     heap_leave(pool);

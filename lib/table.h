@@ -109,10 +109,10 @@ DF_INLINE bool entry_is_empty(df_word entry)
     return (entry & (TABLE_MARK | TABLE_LOCK_MASK)) == TABLE_MARK;
 }
 
-/* Whether compaction passed this block by while it was locked. */
+/* Whether compaction passed the block of this entry in use by while it was locked. */
 DF_INLINE bool entry_is_passed(df_word entry)
 {
-    return (entry & TABLE_MARK) && (entry & TABLE_LOCK_MASK);
+    return entry & TABLE_MARK;
 }
 
 DF_INLINE unsigned entry_lock(df_word entry)

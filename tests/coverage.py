@@ -12,8 +12,8 @@ What cannot be reached has a comment in front of it that says why,
 
     /* coverage: the reason */
 
-which holds for the statement after it, to its semicolon or closing brace. One in front of something that is
-covered fails as well.
+which holds for the statement after it, to its semicolon or closing brace; at the end of a line it holds for
+that line. One that excludes nothing but what is covered fails as well.
 """
 import argparse
 import collections
@@ -27,11 +27,9 @@ import sys
 
 sys.dont_write_bytecode = True
 import programs
-from programs import BUILDS, LIB, TOP, must, run
+from programs import LIB, TOP, must, run
 
-PROGRAMS = ["test_callbacks", "test_check", "test_hooks", "test_placement", "test_promise_budget",
-            "test_promise_image", "test_promise_memory", "test_promise_overhead", "test_promise_still",
-            "test_random", "test_status"]
+BUILDS = programs.BUILDS + programs.WATCHED
 EFFORT = 5  # percent of what `make check` does: the counts repeat, so it is enough where it is
 
 CODE, EXPANSION = 0, 1  # kinds of llvm's regions
@@ -57,13 +55,13 @@ def compile_all(compiler, folder):
     for build in programs.LIBRARIES:
         compile_library([*compiler, "-O0"], compiler, build, folder / "plain")
     (folder / "tests").mkdir()
-    programs.compile_tests(compiler, PROGRAMS, folder / "tests", folder / "plain")
+    programs.compile_tests(compiler, programs.unit_tests(), folder / "tests", folder / "plain")
 
 
 def measure(build, folder, tools):
     """Runs all programs over a build; returns what llvm-cov exports of it."""
     out = folder / build.name
-    for program in PROGRAMS:
+    for program in programs.unit_tests():
         if programs.suits(program, build):
             environment = programs.environment(program, build, EFFORT, out, folder / "plain")
             environment["LLVM_PROFILE_FILE"] = str(out / f"{program}.profraw")
@@ -94,15 +92,20 @@ class File:
     def _find_exclusions(self):
         """(line of the comment, first line, last line, reason)"""
         for match in re.finditer(r"/\*\s*coverage:(.*?)\*/", self.text, re.S):
-            start = match.end() + len(self.bare[match.end():]) - len(self.bare[match.end():].lstrip())
-            depth, end = 0, start
-            for end in range(start, len(self.bare)):
-                char = self.bare[end]
-                depth += (char in "({") - (char in ")}")
-                if depth == 0 and char in ";}":
-                    break
+            start = end = match.start()
+            if not self.bare[self.bare.rfind("\n", 0, start):start].strip():
+                start = match.end() + len(self.bare[match.end():]) - len(self.bare[match.end():].lstrip())
+                end = self._end_of_statement(start)
             line = [self.text.count("\n", 0, at) + 1 for at in (match.start(), start, end)]
             yield (*line, " ".join(match.group(1).split()))
+
+    def _end_of_statement(self, start):
+        depth = 0
+        for end in range(start, len(self.bare)):
+            depth += (self.bare[end] in "({") - (self.bare[end] in ")}")
+            if depth == 0 and self.bare[end] in ";}":
+                return end
+        return len(self.bare)
 
     def add_segments(self, segments):
         """The lines, as llvm-cov counts them: the most frequent region that begins on a line or reaches it."""
@@ -148,6 +151,8 @@ class File:
 
     def text_of(self, place):
         line, column, end_line, end_column = place[0]
+        if len(place) > 1:
+            return self.text.split("\n")[line - 1].strip()
         text = self.text.split("\n")[line - 1:end_line]
         text[-1] = text[-1][:end_column - 1]
         text[0] = text[0][column - 1:]

@@ -14,7 +14,7 @@
 
 #include "defrag.h"
 
-#define INSIDE_FORGERIES 4
+#define INSIDE_FORGERIES 5
 
 /* A run of bits of the image. */
 struct inside_field {

@@ -232,7 +232,10 @@ static bool forge_overlap(defrag_pool *pool, unsigned bin)
     return true;
 }
 
-/* Kinds 0 to 2: what follows the pretended block is nothing, not told, of another place. */
+/*
+ * Kinds 0 to 2: what follows the pretended block is nothing, not told, of another
+ * place. 3: it reaches over a real one. 4: it has no length.
+ */
 static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
 {
     unsigned bin;
@@ -245,6 +248,10 @@ static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
     if (kind == 3)
         return forge_overlap(pool, bin);
     df_granules at = o + BLOCK_MIN;
+    if (kind == 4) {
+        ring_of_one(pool, bin, at, 0);
+        return true;
+    }
     if (size + 2 * BLOCK_MIN > header_size(block_header(pool, o)))
         return false;
     const df_word above[] = {0, header_used(BLOCK_MIN, slot), header_used(BLOCK_MIN, slot) | BLOCK_PREV_FREE};

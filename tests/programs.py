@@ -21,10 +21,16 @@ BUILDS = ([Build(name, name, flags) for name, flags in LAYOUTS.items()]
           + [Build("h" + name, "h" + name, flags + HARDENED) for name, flags in LAYOUTS.items()]
           + [Build("z8", "n8", LAYOUTS["n8"] + " -DDF_NO_CLZ=1"),
              Build("d8", "d8", LAYOUTS["n8"] + " -DDEFRAG_DEBUG=1")])
+# What AddressSanitizer and Valgrind are told, which changes nothing where the latter does not run.
+WATCHED = [Build("v8", "n8", LAYOUTS["n8"] + " -DDEFRAG_VALGRIND=1"),
+           Build("v4", "n4", LAYOUTS["n4"] + " -DDEFRAG_VALGRIND=1")]
 LIBRARIES = [build for build in BUILDS if build.name == build.library]
 
 # Programs that bring a build of their own, and which; all others run over each of the other builds.
 OWN = {"test_callbacks": ("d8",)}
+
+# Programs of the public macros, which are no part of a build.
+NOT_OVER_BUILDS = ("test_macros", "test_macros_c99")
 
 LIB_FLAGS = "-g0 -w -std=gnu11 -fPIC -DDEFRAG_BUILDING"
 TEST_FLAGS = "-O1 -g0 -w -std=gnu11 -D_GNU_SOURCE="
@@ -71,6 +77,13 @@ def support_sources():
     text = (TOP / "tests/Makefile.inc").read_text()
     lists = re.findall(r"support(?:_a_SOURCES|_sources) \+?=((?:.*\\\n)*.*)", text)
     return re.findall(r"%D%/(\w+\.c)", "".join(lists))
+
+
+def unit_tests():
+    """The programs that run over the builds, as the Makefile lists them."""
+    text = (TOP / "tests/Makefile.inc").read_text()
+    listed = re.search(r"^unit_tests =((?:.*\\\n)*.*)", text, re.M).group(1)
+    return [name for name in re.findall(r"%D%/(\w+)", listed) if name not in NOT_OVER_BUILDS]
 
 
 def compile_tests(compiler, names, out, libraries):

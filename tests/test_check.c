@@ -275,6 +275,13 @@ static defrag_status touch(void *context, const defrag_block *block)
     return DEFRAG_OK;
 }
 
+static defrag_status stretch_is_inside(void *context, const defrag_block *block)
+{
+    const struct specimen *s = context;
+    EXPECT(block->offset + block->bytes <= s->bytes, "a stretch ends at %zu", block->offset + block->bytes);
+    return DEFRAG_OK;
+}
+
 /* What the functions that promise to withstand anything make of the pool. */
 static void withstand(struct specimen *s)
 {
@@ -322,6 +329,28 @@ static void damage_once(struct specimen *s, uint64_t *random)
     if (support_below(random, 20) == 0)
         memset(bytes + s->bytes / 4, (int)support_below(random, 256), s->bytes / 2);
     repair_trusted(s);
+}
+
+/* A size that leads out of the pool, or nowhere: walk says so, and shows no stretch that is not in the pool. */
+static void walk_ends_inside(const struct defrag_build *build)
+{
+    static struct inside_field fields[FIELDS];
+    struct specimen s;
+    make_rich(&s, build);
+    unsigned found = 0;
+    size_t count = s.inside->guarded(s.pool, fields, FIELDS);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(fields[i].name, "header.size") != 0 && strcmp(fields[i].name, "free.size") != 0)
+            continue;
+        for (size_t beyond = 0; beyond < 2; beyond++) {
+            inside_store(s.pool, &fields[i], beyond ? s.bytes / s.inside->granule : 0);
+            EXPECT_STATUS(build->walk(s.pool, stretch_is_inside, &s), DEFRAG_CORRUPT);
+            restore(&s);
+            found++;
+        }
+    }
+    EXPECT(found > 20, "only %u sizes", found);
+    discard(&s);
 }
 
 static void random_damage(const struct defrag_build *build)
@@ -389,6 +418,7 @@ int main(void)
         {"frauds", frauds},
         {"the cursor is a boundary", cursor_is_a_boundary},
         {"counters have ranges", counters_have_ranges},
+        {"walk ends inside the pool", walk_ends_inside},
         {"random damage", random_damage},
         {"damaged fields", damaged_fields},
         {"noise", noise},

@@ -374,6 +374,27 @@ static void the_surroundings(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/* The list of empty slots has an end where the first one is the last, and only there. */
+static void the_empty_slots(const struct defrag_build *b)
+{
+    struct scene s;
+    defrag_handle out;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    struct inside_field next = s.inside->offset_of(s.pool, s.handles[0]);
+    const uint64_t wrong[] = {0, BLOCKS + 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        inside_store(s.pool, &next, wrong[i]);
+        keep_damage(&s);
+        EXPECT_STATUS(b->alloc(s.pool, 1, &out), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->alloc_fast(s.pool, 1, &out), DEFRAG_CORRUPT);
+        EXPECT(is_kept(&s), "a refused alloc has written");
+        restore(&s);
+    }
+    tear_down(&s);
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -381,6 +402,7 @@ int main(void)
         {"an entry of another use", generation_and_mark},
         {"whatever is guarded", whatever_is_guarded},
         {"the surroundings of a block", the_surroundings},
+        {"the empty slots", the_empty_slots},
     };
     return support_run("damage", tests, sizeof tests / sizeof tests[0]);
 }

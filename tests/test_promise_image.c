@@ -105,6 +105,25 @@ static void attaches_in_place_and_unaligned(const struct defrag_build *b)
     support_buffer_free(&image.buffer);
 }
 
+/* A detached pool's image is whole, also where it is damaged and only its bytes are wanted. */
+static void attaches_what_was_detached(const struct defrag_build *b)
+{
+    defrag_handle handles[HANDLES];
+    struct image image = make_image(b, handles, NULL);
+    defrag_pool *pool;
+    unsigned char *before = malloc(image.bytes);
+    EXPECT(before, "out of memory");
+    memcpy(before, image.pool, image.bytes);
+    EXPECT_STATUS(b->detach(image.pool), DEFRAG_OK);
+    EXPECT(memcmp(before, image.pool, image.bytes) == 0, "detach wrote");
+    EXPECT_STATUS(b->attach(&pool, image.buffer.bytes, image.buffer.size, NULL), DEFRAG_OK);
+    expect_contents(b, pool, handles);
+    inside_store(pool, &inside_of(b->name)->cursor, 0);
+    EXPECT_STATUS(b->detach(pool), DEFRAG_OK);
+    free(before);
+    support_buffer_free(&image.buffer);
+}
+
 /* --- Refusals -------------------------------------------------------------------------- */
 
 static void refuse(const struct defrag_build *b, struct support_buffer *buffer, size_t bytes,
@@ -131,7 +150,7 @@ static void refuses_bad_arguments(const struct defrag_build *b)
     struct image image = make_image(b, handles, NULL);
     struct support_buffer copy = copy_image(&image, 0, 0);
     defrag_pool *pool;
-    const defrag_config unknown = {.flags = 2};
+    const defrag_config unknown = {.flags = 1u << 31};
     const defrag_config half = {.enter = nothing};
     EXPECT_STATUS(b->attach(NULL, copy.bytes, copy.size, NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->attach(&pool, NULL, copy.size, NULL), DEFRAG_BAD_ARGUMENT);
@@ -379,6 +398,7 @@ int main(void)
     static const struct support_test tests[] = {
         {"attaches elsewhere", attaches_elsewhere},
         {"attaches in place and unaligned", attaches_in_place_and_unaligned},
+        {"attaches what was detached", attaches_what_was_detached},
         {"refuses bad arguments", refuses_bad_arguments},
         {"refuses short buffers", refuses_short_buffers},
         {"refuses images of other builds", refuses_other_builds},

@@ -239,12 +239,43 @@ static void tight_among_pins(const struct defrag_build *build)
     }
 }
 
+/*
+ * A block that grows by what slides to it from below alone leaves the gap above:
+ *
+ *   [ gap ][ X ][ A ][ gap ][ Y ]  ->  [ X ][ A    ][ gap  ][ Y ]
+ */
+static void gathered_from_below(const struct defrag_build *build)
+{
+    static const size_t sizes[] = {6, 2, 6, 2, 2};
+    const struct inside *inside = inside_of(build->name);
+    struct support_buffer buffer;
+    defrag_pool *pool = support_pool_of(build, &buffer, 40, NULL);
+    defrag_handle handles[5], rest;
+    unsigned char bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8}, now[8];
+    for (size_t i = 0; i < 5; i++)
+        EXPECT_STATUS(build->alloc(pool, support_payload(inside, sizes[i]), &handles[i]), DEFRAG_OK);
+    size_t left = support_statistics(build, pool).largest_fast;
+    EXPECT_STATUS(build->alloc(pool, left, &rest), DEFRAG_OK);
+    EXPECT(support_statistics(build, pool).free_bytes == 0, "not all is taken");
+    EXPECT_STATUS(build->write(pool, handles[2], 0, bytes, sizeof bytes), DEFRAG_OK);
+    EXPECT_STATUS(build->free(pool, &handles[0]), DEFRAG_OK);
+    EXPECT_STATUS(build->free(pool, &handles[3]), DEFRAG_OK);
+    EXPECT_STATUS(build->resize(pool, handles[2], support_payload(inside, 10)), DEFRAG_OK);
+    EXPECT_STATUS(build->check(pool), DEFRAG_OK);
+    EXPECT(build->size(pool, handles[2]) == support_payload(inside, 10), "the size is another one");
+    EXPECT_STATUS(build->read(pool, handles[2], 0, now, sizeof now), DEFRAG_OK);
+    EXPECT(memcmp(bytes, now, sizeof now) == 0, "the contents changed");
+    EXPECT(support_statistics(build, pool).moved_blocks == 2, "more moved than what lies below");
+    support_buffer_free(&buffer);
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
         {"alloc succeeds iff F >= s + t, and as T3 says among pins", every_allocation_in_every_state},
         {"resize succeeds iff free and own granules hold the block", every_resize_in_every_state},
         {"T3 is tight for many pins", tight_among_pins},
+        {"a block grows by what lies below it", gathered_from_below},
     };
     return support_run("promise 1: no fragmentation failure", tests, sizeof tests / sizeof tests[0]);
 }

@@ -237,6 +237,7 @@ static void null_pool(const struct defrag_build *b)
     EXPECT_STATUS(b->unlock(NULL, h), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->read(NULL, h, 0, &byte, 1), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->write(NULL, h, 0, &byte, 1), DEFRAG_BAD_ARGUMENT);
+    EXPECT_STATUS(b->detach(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->clean(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->compact(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->compact_step(NULL, 1, &moved), DEFRAG_BAD_ARGUMENT);
@@ -256,6 +257,8 @@ static void null_arguments(const struct defrag_build *b)
     defrag_handle out;
     defrag_handle h = allocate(&t, 2);
     const defrag_handle stale = {0xffffffffu};
+    defrag_handle freed = allocate(&t, 2); /* so that a slot is empty */
+    EXPECT_STATUS(b->free(t.pool, &freed), DEFRAG_OK);
     REFUSED(&t, b->alloc(t.pool, 8, NULL), DEFRAG_BAD_ARGUMENT);
     REFUSED(&t, b->alloc_fast(t.pool, 8, NULL), DEFRAG_BAD_ARGUMENT);
     REFUSED(&t, b->alloc_slice(t.pool, 1, 8, NULL), DEFRAG_BAD_ARGUMENT);
@@ -924,6 +927,92 @@ static void corrupt_blocks(const struct defrag_build *b)
     bench_close(&t);
 }
 
+/* The offset in an entry leads to where no block can begin. */
+static void corrupt_offsets(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    unsigned char byte = 0;
+    (void)allocate(&t, 3);
+    defrag_handle h = allocate(&t, 4);
+    struct inside_field offset = t.inside->offset_of(t.pool, h);
+    uint64_t right = inside_load(t.pool, &offset);
+    uint64_t granules = inside_load(t.pool, &t.inside->granules);
+    const uint64_t wrong[] = {0, 1, inside_load(t.pool, &t.inside->cursor) - 1, granules - 4, granules, UINT64_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        defrag_handle copy = h;
+        inside_store(t.pool, &offset, wrong[i]);
+        REFUSED(&t, b->free(t.pool, &copy), DEFRAG_CORRUPT);
+        REFUSED(&t, b->read(t.pool, h, 0, &byte, 1), DEFRAG_CORRUPT);
+        REFUSED(&t, b->write(t.pool, h, 0, &byte, 1), DEFRAG_CORRUPT);
+        REFUSED(&t, b->resize(t.pool, h, payload(&t, 5)), DEFRAG_CORRUPT);
+        EXPECT(b->size(t.pool, h) == 0, "a block without a place has a size");
+        inside_store(t.pool, &offset, right);
+    }
+    EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
+    bench_close(&t);
+}
+
+static bool is_hardened(const struct defrag_build *b)
+{
+    return b->name[0] == 'h';
+}
+
+/* A block whose header was overwritten: whatever else moves, it does not. A hardened build moves nothing. */
+static void compaction_leaves_damaged_blocks(const struct defrag_build *b)
+{
+    struct bench t;
+    unsigned char before[16], after[16];
+    bench_open(&t, b, 60, NULL);
+    defrag_handle low = allocate(&t, 4), damaged = allocate(&t, 4), middle = allocate(&t, 4);
+    defrag_handle high = allocate(&t, 4);
+    memset(before, 0x5a, sizeof before);
+    size_t bytes = payload(&t, 4) < sizeof before ? payload(&t, 4) : sizeof before;
+    EXPECT_STATUS(b->write(t.pool, damaged, 0, before, bytes), DEFRAG_OK);
+    EXPECT_STATUS(b->write(t.pool, high, 0, before, bytes), DEFRAG_OK);
+    EXPECT_STATUS(b->free(t.pool, &low), DEFRAG_OK);
+    EXPECT_STATUS(b->free(t.pool, &middle), DEFRAG_OK);
+
+    struct inside_field owner = t.inside->owner_of(t.pool, damaged);
+    uint64_t right = inside_load(t.pool, &owner);
+    inside_store(t.pool, &owner, right + 20);
+    if (is_hardened(b)) {
+        REFUSED(&t, b->compact(t.pool), DEFRAG_CORRUPT);
+    } else {
+        EXPECT_STATUS(b->compact(t.pool), DEFRAG_OK);
+        EXPECT(support_statistics(b, t.pool).moved_blocks == 1, "not only the last block moved");
+    }
+    inside_store(t.pool, &owner, right);
+    EXPECT_STATUS(b->read(t.pool, damaged, 0, after, bytes), DEFRAG_OK);
+    EXPECT(memcmp(before, after, bytes) == 0, "the damaged block's payload changed");
+    EXPECT_STATUS(b->read(t.pool, high, 0, after, bytes), DEFRAG_OK);
+    EXPECT(memcmp(before, after, bytes) == 0, "another block's payload changed");
+    bench_close(&t);
+}
+
+/* Compaction has passed a locked block by; when it is unlocked its header no longer tells of the gap below. */
+static void unlock_of_a_damaged_block(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    defrag_handle low = allocate(&t, 4), pin = allocate(&t, 4);
+    EXPECT(b->lock(t.pool, pin), "no lock");
+    EXPECT_STATUS(b->free(t.pool, &low), DEFRAG_OK);
+    EXPECT_STATUS(b->compact(t.pool), DEFRAG_OK);
+    struct inside_field owner = t.inside->owner_of(t.pool, pin);
+    uint64_t right = inside_load(t.pool, &owner);
+    uint64_t cursor = inside_load(t.pool, &t.inside->cursor);
+    inside_store(t.pool, &owner, right + 20);
+    if (is_hardened(b))
+        REFUSED(&t, b->unlock(t.pool, pin), DEFRAG_CORRUPT);
+    else
+        EXPECT_STATUS(b->unlock(t.pool, pin), DEFRAG_OK);
+    EXPECT(inside_load(t.pool, &t.inside->cursor) == cursor, "the cursor was lowered to what a damaged header says");
+    inside_store(t.pool, &owner, right);
+    EXPECT_STATUS(b->unlock(t.pool, pin), is_hardened(b) ? DEFRAG_OK : DEFRAG_NOT_LOCKED);
+    bench_close(&t);
+}
+
 /* --- Looking at it -------------------------------------------------------------------------------------------------- */
 
 static defrag_status stop_at_third(void *context, const defrag_block *block)
@@ -1067,6 +1156,9 @@ int main(void)
         {"lock errors come before sizes and ranges", lock_errors_come_first},
         {"OUT_OF_RANGE", ranges},
         {"CORRUPT", corrupt_blocks},
+        {"CORRUPT: offsets", corrupt_offsets},
+        {"compaction leaves damaged blocks", compaction_leaves_damaged_blocks},
+        {"unlock of a damaged block", unlock_of_a_damaged_block},
         {"walk stops where it is told to", walk_stops_where_told},
         {"MORE", more_and_ok},
         {"names of the statuses, version", names_of_statuses},

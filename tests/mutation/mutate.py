@@ -29,6 +29,7 @@ from programs import BUILDS, LIB, TOP, must, run
 
 NOT_MUTATED = {
     "defrag.h": "declarations and documentation; its macros are user code, tests/test_macros.c tests them",
+    "watch.h": "requests to AddressSanitizer and Valgrind, nothing in the builds tested here; tests of its own",
     "port.h": "configuration and names; it has no code of its own",
 }
 
@@ -36,9 +37,7 @@ Test = collections.namedtuple("Test", "program effort seconds")
 # Each with percent of the usual work, and the processor seconds, at least ten times what it needs, after
 # which it is said to hang. The late ones run where the early ones found nothing; among the early ones the
 # most successful goes first.
-EARLY = [Test("test_" + name, 1, 1) for name in (
-    "status", "random", "check", "hooks", "callbacks", "placement", "promise_budget", "promise_image",
-    "promise_overhead", "promise_still", "promise_memory")]
+EARLY = [Test(name, 1, 1) for name in programs.unit_tests()]
 LATE = [Test("test_random", 20, 4), Test("test_promise_memory", 20, 6), Test("test_promise_still", 20, 6)]
 # Where these too have something to find; and of the other builds the first that a mutant changes.
 LATE_BUILDS = ("n8", "w8", "n4", "hn8")
@@ -65,7 +64,7 @@ class Bench:
         shutil.copytree(LIB, self.lib, ignore=lambda _, names: [n for n in names if n[-2:] not in (".c", ".h")])
         self.sources = sorted(p.name for p in self.lib.glob("*.c"))
         self.objects, self.programs, self.lock = {}, {}, threading.Lock()
-        self.kills = collections.Counter()
+        self.kills = collections.Counter(test_status=2, test_random=1)
         self.results_file = folder / "results.json"
         self.results = {}
         if not fresh and self.results_file.exists():

@@ -144,7 +144,7 @@ static defrag_status end_zeroed(defrag_pool *pool, defrag_status status, defrag_
         df_granules o = entry_offset(table_entry(pool, handle_slot(handle.bits)));
         df_granules size = header_size(block_header(pool, o));
         block_open(pool, o, size);
-        memset(block_payload(pool, o), 0, block_payload_bytes(size));
+        (void)memset(block_payload(pool, o), 0, block_payload_bytes(size));
         block_close(pool, o, size);
     }
     return end(pool, status);

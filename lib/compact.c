@@ -37,7 +37,7 @@ static df_granules slide_down(defrag_pool *pool, df_granules begin, df_granules 
     for (df_granules from = begin, last = 0;
          from < end && (!DEFRAG_HARDENING || from > last);) { /* coverage: as in word_is_writable() */
         df_word header = block_header(pool, from);
-        last = from;
+        last = from; /* NOLINT(*DeadStores): only a hardened build looks at it */
         if (header_is_used(header)) {
             df_granules size = header_size(header);
             df_move_down(pool, from, to, header);
@@ -316,7 +316,7 @@ static df_granules chain_lift(defrag_pool *pool, struct chain chain, df_granules
     while (size != 0) {
         df_word header = block_header(pool, from);
         df_granules size_below = header_size(header);
-        df_granules gap_below = header & BLOCK_PREV_FREE ? block_size_before(pool, from) : 0;
+        df_granules gap_below = (header & BLOCK_PREV_FREE) != 0 ? block_size_before(pool, from) : 0;
         limit -= size;
         df_move_up(pool, from, limit, header_with_size(header, size));
         from -= gap_below + size_below;

@@ -16,7 +16,8 @@ DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
 {
     /* It may be aligned for less than a pointer. The builtin is a load even where memcpy is a call. */
     const defrag_config *config;
-    __builtin_memcpy(&config, pool->host, sizeof config);
+    /* The pointer itself is copied, and every caller knows that there is a pool. */
+    __builtin_memcpy(&config, pool->host, sizeof config); /* NOLINT(bugprone-sizeof-*,*cstring.NullArg) */
     return config;
 }
 
@@ -26,6 +27,7 @@ DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
  */
 DF_INLINE bool heap_is_plain(const defrag_pool *pool)
 {
+    /* NOLINTNEXTLINE(misc-redundant-expression): two macros that happen to be both 0 or both 1 */
     return !DEFRAG_DEBUG && !DEFRAG_HARDENING && DF_LIKELY(pool != NULL) && DF_LIKELY(heap_config(pool) == NULL);
 }
 
@@ -111,7 +113,7 @@ DF_INLINE bool heap_is_owner(const defrag_pool *pool, df_granules o, uint32_t sl
 /* Opens the block of this entry to the user if it is locked, else closes it. */
 DF_INLINE void heap_watch(const defrag_pool *pool, df_word entry)
 {
-    df_granules o = entry_offset(entry);
+    df_granules o = entry_offset(entry); /* NOLINT(*DeadStores): only where the pool is watched it is read */
     if (DF_WATCHED && block_is_inside(pool, o) && o < pool->granules) {
         df_granules size = header_size(block_header(pool, o));
         if (entry_lock(entry) != 0)

@@ -201,7 +201,7 @@ defrag_status defrag_read(defrag_pool *pool, defrag_handle handle, size_t offset
     status = find_bytes(pool, handle, TABLE_LOCK_SHARED, offset, bytes, &at);
     if (status == DEFRAG_OK && bytes != 0) {
         open_for_copy(pool, handle);
-        memcpy(to, at, bytes);
+        (void)memcpy(to, at, bytes);
         close_after_copy(pool, handle);
     }
     heap_leave(pool);
@@ -220,7 +220,7 @@ defrag_status defrag_write(defrag_pool *pool, defrag_handle handle, size_t offse
     status = find_bytes(pool, handle, 0, offset, bytes, &at);
     if (status == DEFRAG_OK && bytes != 0) {
         open_for_copy(pool, handle);
-        memcpy(at, from, bytes);
+        (void)memcpy(at, from, bytes);
         close_after_copy(pool, handle);
     }
     heap_leave(pool);

@@ -55,7 +55,7 @@ static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
     df_word header = block_header(pool, o);
     df_granules own = header_size(header);
     df_granules end = o + own;
-    df_granules below = header & BLOCK_PREV_FREE ? block_size_before(pool, o) : 0;
+    df_granules below = (header & BLOCK_PREV_FREE) != 0 ? block_size_before(pool, o) : 0;
     if (below == 0 || below + own + room_above(pool, end) < want)
         return false;
 

@@ -39,7 +39,8 @@ static uint32_t draw(uint32_t *random)
     x ^= x << 13;
     x ^= x >> 17;
     x ^= x << 5;
-    return *random = x;
+    *random = x;
+    return x;
 }
 
 static df_granules piece_end(const defrag_pool *pool, df_granules o)
@@ -90,6 +91,7 @@ static const uint8_t *watch_between(const defrag_pool *pool, df_granules o)
 
 static void watch_leave(const defrag_pool *pool, const struct ring *ring)
 {
+    /* NOLINTNEXTLINE(*DeadStores): only where the pool is watched it is read */
     for (df_granules o = ring->begin; DF_WATCHED && o < ring->end; o = piece_end(pool, o)) {
         df_word header = block_header(pool, o);
         if (header_is_used(header))

@@ -37,7 +37,9 @@ static size_t largest_certain(const defrag_pool *pool, uint32_t used, uint32_t h
     df_granules table = (df_granules)pool->granules - pool->floor;
     df_granules trimmed = table_granules(highest);
     uint32_t capacity = trimmed * TABLE_PER_GRANULE - 1;
-    df_granules grow = used == capacity;
+    df_granules grow = 0;
+    if (used == capacity)
+        grow = 1;
     return largest_payload(df_largest_sum(pool, table - trimmed, grow));
 }
 
@@ -45,7 +47,7 @@ static size_t count_locked(const defrag_pool *pool)
 {
     size_t locked = 0;
     for (uint32_t slot = 1; slot <= table_slots(pool); slot++)
-        locked += entry_lock(table_entry(pool, slot)) != 0;
+        locked += entry_lock(table_entry(pool, slot)) != 0 ? 1u : 0u;
     return locked;
 }
 
@@ -54,13 +56,13 @@ static size_t count_free_blocks(const defrag_pool *pool)
     size_t blocks = 0;
     for (df_granules o = DF_FIRST; o < pool->top;) {
         df_word header = block_header(pool, o);
-        blocks += !header_is_used(header);
+        blocks += header_is_used(header) ? 0u : 1u;
         o += block_size(pool, o, header);
     }
     return blocks;
 }
 
-static void fill(const defrag_pool *pool, defrag_statistics *out)
+static void fill_in(const defrag_pool *pool, defrag_statistics *out)
 {
     uint32_t highest;
     uint32_t used = df_table_used(pool, &highest);
@@ -96,10 +98,10 @@ void defrag_statistics_get(const defrag_pool *pool, defrag_statistics *out)
 {
     if (out == NULL)
         return;
-    memset(out, 0, sizeof *out);
+    (void)memset(out, 0, sizeof *out);
     if (df_heap_enter(pool) != DEFRAG_OK)
         return;
     if (check_is_passed(pool))
-        fill(pool, out);
+        fill_in(pool, out);
     heap_leave(pool);
 }

@@ -128,7 +128,8 @@ DF_INLINE unsigned entry_generation(df_word entry)
 /* The same entry with another offset, or another link. */
 DF_INLINE df_word entry_with_offset(df_word entry, df_granules offset)
 {
-    return (entry & TABLE_LOW_MASK) | (df_word)offset << DF_HALF_BITS;
+    /* Clang 14 doubts that an unsigned shift is defined. */
+    return (entry & TABLE_LOW_MASK) | (df_word)offset << DF_HALF_BITS; /* NOLINT(*BinaryOperatorResult) */
 }
 
 /* --- Handles ------------------------------------------------------------------- */

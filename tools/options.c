@@ -72,7 +72,7 @@ static void alignment_read(struct options *options, const char *text, struct arg
     if (strcmp(text, "4") != 0 && strcmp(text, "8") != 0 && strcmp(text, "16") != 0) {
         REFUSE(state, "--alignment: '%s' is none of 4, 8 and 16", text);
     }
-    options->alignment = (unsigned)atoi(text);
+    options->alignment = (unsigned)strtoul(text, NULL, 10);
 }
 
 static uint64_t bytes_read(const char *option, const char *text, struct argp_state *state)

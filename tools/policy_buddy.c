@@ -63,7 +63,7 @@ static unsigned orders_of_pool(size_t units)
 
 static size_t control_bytes(size_t units)
 {
-    size_t bytes = orders_of_pool(units) * HEAD_BYTES + units;
+    size_t bytes = (size_t)orders_of_pool(units) * HEAD_BYTES + units;
     return (bytes + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES;
 }
 

@@ -378,6 +378,7 @@ static char *command_line(char **arguments)
         bytes += strlen(*a) + 1;
     }
     char *line = xcalloc(1, bytes);
+    /* NOLINTNEXTLINE(*NonNullParamChecker): the option parser refuses a command line without a program */
     const char *slash = strrchr(arguments[0], '/');
     char *end = stpcpy(line, slash ? slash + 1 : arguments[0]);
     for (char **a = arguments + 1; *a; a++) {

@@ -280,7 +280,7 @@ static bool start(void)
     if (!path || !pid || strlen(path) >= sizeof log_path || strtol(pid, NULL, 10) != (long)getpid()) {
         return false;
     }
-    strcpy(log_path, path);
+    strcpy(log_path, path); /* NOLINT(*insecureAPI.strcpy): its length was compared above */
     if (!open_log()) {
         return false;
     }

@@ -84,6 +84,7 @@ static struct shown show(const char *text)
     for (size_t i = 0; i < length; i++) {
         out.text[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
     }
+    /* NOLINTNEXTLINE(*insecureAPI.strcpy): there is room for four bytes more than length can be */
     strcpy(out.text + length, text[length] ? "..." : "");
     return out;
 }
@@ -290,7 +291,7 @@ static int parse_operation(trace_reader *reader, const char *line, struct trace_
         return FAIL(reader, error, "unknown operation: '%s'", show(line).text);
     }
     const char *at = line + 1;
-    uint64_t id;
+    uint64_t id = 0;
     *op = (struct trace_op){.kind = (uint64_t)(letter - letters) & 7, .line = reader->line};
     if (take_number(reader, &at, "ID", UINT64_MAX, &id, error) != 0 ||
         (op->kind == TRACE_ALLOC && take_size(reader, &at, "SIZE", op, error) != 0) ||
@@ -468,7 +469,7 @@ void trace_close(trace_reader *reader)
     }
     struct object *object, *next;
     HASH_ITER(hh, reader->objects, object, next) {
-        HASH_DEL(reader->objects, object);
+        HASH_DEL(reader->objects, object); /* NOLINT(*unix.Malloc): the table goes with the last one only */
         free(object);
     }
     free_comments(reader->comments, reader->comment_count);

@@ -114,6 +114,17 @@ has_asan() {
     "$1" -fsanitize=address -o empty empty.c >/dev/null 2>&1 && ./empty
 }
 
+# The program of the README and the examples, which are right ones; the exit status tells.
+judge_examples() { # judge_examples COMPILER
+    for source in readme.c "$top_srcdir"/examples/*.c; do
+        for name in n8 w16; do
+            quietly "$1" -g -O1 -fsanitize=address -I"$lib" $(macros $name) -o example "$source" $(lib_c_files)
+            ./example >said 2>&1 || complain "$1: $(basename "$source"): $(cat said)"
+        done
+    done
+}
+awk '$0 == "```c" { inside = 1; next } inside && /^```/ { exit } inside' "$top_srcdir/README.md" >readme.c
+
 # --- Valgrind: all cases in one process, which goes on after a report
 
 # A line for each report: the innermost line of a case in it, a tab, and its text.
@@ -147,7 +158,7 @@ judge_valgrind() { # judge_valgrind NAME: of all cases
 }
 
 has_valgrind() {
-    command -v valgrind >/dev/null && echo '#include <valgrind/memcheck.h>' | "$CC" -E - >/dev/null 2>&1
+    command -v valgrind >/dev/null && echo '#include <valgrind/memcheck.h>' | $CC -E - >/dev/null 2>&1
 }
 
 # --- Compilers and statuses
@@ -183,6 +194,7 @@ for compiler in $(compilers_of gcc clang); do
         built "asan-$compiler-$name" "$compiler" -fsanitize=address
         judge_asan "asan-$compiler-$name"
     done
+    judge_examples "$compiler"
     case $compiler in
     gcc) judge_warnings gcc -std=c11 -O2 ;;
     clang) judge_warnings clang -std=c11 -Wthread-safety ;;
@@ -191,11 +203,11 @@ done
 if has_valgrind; then
     tools=$((tools + 1))
     for name in n8 w16; do
-        built "valgrind-$name" "$CC" -DDEFRAG_VALGRIND=1
+        built "valgrind-$name" $CC -DDEFRAG_VALGRIND=1
         judge_valgrind "valgrind-$name"
     done
 fi
-built plain-n8 "$CC"
+built plain-n8 $CC
 judge_plain plain-n8
 [ "$tools" -gt 0 ] || skip "neither gcc nor clang has AddressSanitizer here, and Valgrind is missing"
 

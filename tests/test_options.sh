@@ -36,7 +36,8 @@ refused wide-4 "needs --with-layout=narrow" --with-layout=wide --with-alignment=
 refused debug "yes or no" --enable-debug=maybe
 refused hardening "yes or no" --enable-hardening=some
 refused valgrind "yes or no" --enable-valgrind=memcheck
-refused no-valgrind "apt-get install valgrind" --enable-valgrind ac_cv_header_valgrind_memcheck_h=no
+refused no-valgrind "needs valgrind/memcheck.h" --enable-valgrind ac_cv_header_valgrind_memcheck_h=no
+grep -qx "    apt-get install valgrind" "$scratch/no-valgrind/output" || fail "it does not name the package"
 refused tools "yes or no" --enable-tools=some
 decided narrow-4 narrow 4 --with-layout=narrow --with-alignment=4
 decided hardened narrow 8 --with-layout=narrow --enable-hardening

@@ -56,6 +56,29 @@ else
     echo "NOTE: no gcc 12 here; what the README shows of it is not compared"
 fi
 
+# What the sanitizers say of the program that keeps a pointer; addresses are other ones each time.
+fenced "c late.c" >late.c
+fenced "text asan" | sed 's/0x[0-9a-fA-F]*/0x/g' >asan.expected
+fenced "text valgrind" | sed 's/0x[0-9a-fA-F]*/0x/g' >valgrind.expected
+[ -s late.c ] && [ -s asan.expected ] && [ -s valgrind.expected ] || fail "the README does not show late.c"
+late="-g -DDEFRAG_BUILDING -DDEFRAG_WIDE=1 -I$lib late.c"
+if gcc -fsanitize=address $late $(lib_c_files) -o late 2>/dev/null; then
+    ! ./late >report 2>&1 || fail "late.c runs to its end"
+    sed -n -e 's/^==[0-9]*==//' -e 's/ at pc .*//' -e 's|[^ ]*/late\.c|late.c|' -e 's/0x[0-9a-fA-F]*/0x/g' \
+        -e '/^ERROR:/p' -e '/^WRITE/p' -e '/#0/{p;q;}' report >said
+    diff asan.expected said || fail "AddressSanitizer says something else of late.c"
+else
+    echo "NOTE: gcc has no AddressSanitizer here; what the README shows of it is not compared"
+fi
+if command -v valgrind >/dev/null && gcc -DDEFRAG_VALGRIND=1 $late $(lib_c_files) -o late 2>/dev/null; then
+    valgrind ./late >report 2>&1 || fail "late.c ends with status $?"
+    sed -n -e 's/^==[0-9]*== //' -e 's/0x[0-9a-fA-F]*/0x/g' \
+        -e '/^Invalid/p' -e '/late\.c:14/p' -e '/^ Address/{p;q;}' report >said
+    diff valgrind.expected said || fail "Valgrind says something else of late.c"
+else
+    echo "NOTE: no gcc and Valgrind here; what the README shows of them is not compared"
+fi
+
 # The commands it names are there.
 for command in demo check; do
     grep -q "^\./dev $command" "$top_srcdir/README.md" || fail "the README does not name ./dev $command"

@@ -17,8 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct driver driver;
     struct ops_pool pool;
     ops_decode_pool(data, size, &pool);
-    support_context("%s, %zu bytes", defrag_builds[pool.build]->name, pool.bytes);
-    if (!driver_open(&driver, &pool, OPS_REGISTERS, fuzz_shows() ? stdout : NULL))
+    const struct defrag_build *build = driver_build(&pool);
+    support_context("%s, %zu bytes", build->name, pool.bytes);
+    if (!driver_open(&driver, build, &pool, OPS_REGISTERS, fuzz_shows() ? stdout : NULL))
         return 0;
     for (size_t at = OPS_POOL_BYTES; at + OPS_CALL_BYTES <= size; at += OPS_CALL_BYTES) {
         struct ops_record record;

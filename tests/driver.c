@@ -20,9 +20,14 @@ static void make_foreign(struct driver *d)
     support_buffer_free(&buffer);
 }
 
-bool driver_open(struct driver *d, const struct ops_pool *pool, size_t registers, FILE *show)
+const struct defrag_build *driver_build(const struct ops_pool *pool)
 {
-    const struct defrag_build *build = defrag_builds[pool->build];
+    return (pool->hardened ? support_hardened : defrag_builds)[pool->build];
+}
+
+bool driver_open(struct driver *d, const struct defrag_build *build, const struct ops_pool *pool,
+                 size_t registers, FILE *show)
+{
     d->show = show;
     if (show)
         fprintf(show, "# build %s, %zu bytes%s%s%s, %zu behind an aligned address\n", build->name, pool->bytes,

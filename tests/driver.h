@@ -15,8 +15,12 @@ struct driver {
     FILE *show; /* receives a line for each call, before it is made; or NULL */
 };
 
+/* The build that a stream names. */
+const struct defrag_build *driver_build(const struct ops_pool *pool);
+
 /* False: the buffer is no pool. Otherwise driver_close() must follow. */
-bool driver_open(struct driver *driver, const struct ops_pool *pool, size_t registers, FILE *show);
+bool driver_open(struct driver *driver, const struct defrag_build *build, const struct ops_pool *pool,
+                 size_t registers, FILE *show);
 void driver_do(struct driver *driver, const struct ops_record *record);
 void driver_unlock_all(struct driver *driver);
 

@@ -28,6 +28,7 @@ void ops_decode_pool(const uint8_t *bytes, size_t count, struct ops_pool *out)
         .manual = b[0] >> 3 & 1,
         .hooked = b[0] >> 4 & 1,
         .scrambles = b[0] >> 5 & 1,
+        .hardened = b[0] >> 6 & 1,
         .bytes = b[2] >= 0xf0 ? 16 * size : size,
         .skew = b[3] & 31u,
     };

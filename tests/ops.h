@@ -8,7 +8,7 @@
  * missing of the pool is zero, what is left over at the end is ignored.
  *
  *   pool  byte 0     bits 0-2: build, modulo 5 (n4, n8, n16, w8, w16); bit 3: DEFRAG_MANUAL; bit 4: hooks;
- *                    bit 5: DEFRAG_SCRAMBLE
+ *                    bit 5: DEFRAG_SCRAMBLE; bit 6: a hardened build
  *         bytes 1-2  bits 0-11: bytes of the buffer, little endian; 16 times that if bits 12-15 are all set
  *         byte 3     bits 0-4: bytes that the buffer begins behind an aligned address
  *
@@ -79,7 +79,7 @@ extern const char *const ops_names[OP_KINDS];
 
 struct ops_pool {
     unsigned build; /* 0 to 4 */
-    bool manual, hooked, scrambles;
+    bool hardened, manual, hooked, scrambles;
     size_t bytes, skew;
 };
 

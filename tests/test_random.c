@@ -196,27 +196,19 @@ static void add_up(const struct model *m)
     calls += m->calls;
 }
 
-static unsigned number_of(const struct defrag_build *build)
-{
-    unsigned number = 0;
-    while (defrag_builds[number] != build)
-        number++;
-    return number;
-}
-
 static void run_sequence(const struct defrag_build *build, uint64_t seed)
 {
     static struct sequence s;
     s = (struct sequence){.random = seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
     s.profile = &profiles[support_below(&s.random, PROFILES)];
-    struct ops_pool pool = {.build = number_of(build), .bytes = pool_size_of(build, seed, &s)};
+    struct ops_pool pool = {.bytes = pool_size_of(build, seed, &s)};
     pool.skew = pool.bytes > 100000 || support_below(&s.random, 3) ? 0 : support_below(&s.random, 32);
     pool.manual = support_below(&s.random, 6) == 0;
     pool.scrambles = support_below(&s.random, 6) == 0;
     pool.hooked = support_below(&s.random, 2);
     support_context("%s, replay with SEED=%llu BUILD=%s (%s, %zu bytes)", build->name,
                     (unsigned long long)seed, build->name, s.profile->name, pool.bytes);
-    if (!driver_open(&s.driver, &pool, REGISTERS, getenv("SHOW") ? stdout : NULL))
+    if (!driver_open(&s.driver, build, &pool, REGISTERS, getenv("SHOW") ? stdout : NULL))
         return;
     for (unsigned long i = operations_in(pool.bytes); i > 0; i--) {
         operate(&s);

@@ -34,7 +34,10 @@ if command -v gcc >/dev/null; then
     measure n8-as-written 4096 gcc -O0 -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8
 fi
 if command -v arm-none-eabi-gcc >/dev/null; then
-    measure cortex-m3-n8 320 arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -Os \
-        -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8
+    for target in cortex-m3:320 cortex-m0plus:384; do
+        cpu=${target%:*}
+        measure $cpu-n8 ${target#*:} arm-none-eabi-gcc -mcpu=$cpu -mthumb -Os \
+            -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8
+    done
 fi
 [ "$measured" -gt 0 ] || skip "no gcc here"

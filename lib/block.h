@@ -126,10 +126,10 @@ DF_INLINE void block_set_prev_used(defrag_pool *pool, df_granules o)
 
 /* --- Payloads, open to the user or not: see watch.h ------------------------------- */
 
-/* Whether a block of `size` granules, as a header says that may be damaged, lies in the pool. */
+/* Whether a block of `size` granules at `o`, as a header in the pool says that may be damaged, lies in it. */
 DF_INLINE bool block_fits(const defrag_pool *pool, df_granules o, df_granules size)
 {
-    return o < pool->granules && size - 1 < (df_granules)pool->granules - o;
+    return size - 1 < (df_granules)pool->granules - o;
 }
 
 DF_INLINE void block_open(const defrag_pool *pool, df_granules o, df_granules size)

@@ -277,8 +277,7 @@ static df_granules turn_run(defrag_pool *pool, df_granules begin, uint32_t *rand
 
 void df_scramble_runs(defrag_pool *pool, unsigned which)
 {
-    uint32_t random = pool->moved_granules + 1;
-    random = random ? random : 1;
+    uint32_t random = pool->moved_granules | 1;
     unsigned here = SCRAMBLE_LOW;
     if (!check_is_passed(pool))
         return;

@@ -122,7 +122,8 @@ class File:
             wrapped = here[-1] if here else wrapped
 
     def _has_code(self, line):
-        return re.search(r"\w", self.bare.split("\n")[line - 1])
+        """Not in what a macro stands for: that counts where it is used."""
+        return re.match(r"(?!\s*#).*\w", self.bare.split("\n")[line - 1])
 
     def add_function(self, function):
         uses = {0: ()}

@@ -26,6 +26,7 @@ struct scene {
     defrag_handle handles[BLOCKS];
     defrag_handle handle; /* of the victim */
     enum lock lock;
+    unsigned turns; /* until the pool is damaged */
 };
 
 static void set_up(struct scene *s, const struct defrag_build *b, enum lock lock)
@@ -395,6 +396,54 @@ static void the_empty_slots(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/* A call that sees no damage itself is served, but what it would scramble stays. */
+static void nothing_is_scrambled(const struct defrag_build *b)
+{
+    static const defrag_config config = {.flags = DEFRAG_SCRAMBLE};
+    struct scene s = {.b = b, .inside = inside_of(b->name)};
+    defrag_handle h[4], out;
+    if (b->name[0] != 'h')
+        return;
+    s.pool = support_pool_of(b, &s.buffer, 100, &config);
+    for (size_t i = 0; i < 4; i++)
+        EXPECT_STATUS(b->alloc(s.pool, 20, &h[i]), DEFRAG_OK);
+    uint64_t moved = support_statistics(b, s.pool).moved_blocks;
+    uint64_t right = inside_load(s.pool, &s.inside->base);
+    inside_store(s.pool, &s.inside->base, right + 1);
+    EXPECT_STATUS(b->alloc(s.pool, 20, &out), DEFRAG_OK);
+    (void)b->compact_step(s.pool, 0, NULL);
+    inside_store(s.pool, &s.inside->base, right);
+    EXPECT_STATUS(b->check(s.pool), DEFRAG_OK);
+    EXPECT(support_statistics(b, s.pool).moved_blocks == moved, "blocks were scrambled");
+    support_buffer_free(&s.buffer);
+}
+
+/* What others do to the pool while compact lets them in. */
+static void damage_between(void *context)
+{
+    struct scene *s = context;
+    if (s->turns > 0 && --s->turns == 0)
+        inside_store(s->pool, &s->inside->cursor, 0);
+}
+
+static void enter(void *context)
+{
+    (void)context;
+}
+
+static void compact_meets_damage_on_the_way(const struct defrag_build *b)
+{
+    struct scene s = {.b = b, .inside = inside_of(b->name)};
+    const defrag_config config = {.enter = enter, .leave = damage_between, .section_context = &s};
+    if (b->name[0] != 'h')
+        return;
+    s.pool = support_pool_of(b, &s.buffer, 200, &config);
+    support_make_gaps(b, s.pool);
+    s.turns = 3;
+    EXPECT_STATUS(b->compact(s.pool), DEFRAG_CORRUPT);
+    support_buffer_free(&s.buffer);
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -403,6 +452,8 @@ int main(void)
         {"whatever is guarded", whatever_is_guarded},
         {"the surroundings of a block", the_surroundings},
         {"the empty slots", the_empty_slots},
+        {"nothing is scrambled", nothing_is_scrambled},
+        {"compact meets damage on the way", compact_meets_damage_on_the_way},
     };
     return support_run("damage", tests, sizeof tests / sizeof tests[0]);
 }

@@ -927,6 +927,67 @@ static void corrupt_blocks(const struct defrag_build *b)
     bench_close(&t);
 }
 
+static bool is_hardened(const struct defrag_build *b)
+{
+    return b->name[0] == 'h';
+}
+
+/* Locks look at the entry alone, and lead nowhere then; but in a hardened build. */
+static void expect_locks(struct bench *t, defrag_handle h)
+{
+    void *p;
+    if (is_hardened(t->b)) {
+        REFUSED(t, t->b->try_lock(t->pool, h, &p), DEFRAG_CORRUPT);
+    } else {
+        EXPECT_STATUS(t->b->try_lock(t->pool, h, &p), DEFRAG_OK);
+        EXPECT_STATUS(t->b->unlock(t->pool, h), DEFRAG_OK);
+    }
+}
+
+/* A block that reaches out of the pool is locked all the same: nobody looks at its size. */
+static void corrupt_sizes(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    defrag_handle h = allocate(&t, 4);
+    struct inside_field size = t.inside->owner_of(t.pool, h);
+    size.bits = size.shift - 1;
+    size.shift = 0;
+    uint64_t right = inside_load(t.pool, &size);
+    EXPECT(right == 4, "the size is elsewhere");
+    inside_store(t.pool, &size, UINT64_MAX);
+    expect_locks(&t, h);
+    inside_store(t.pool, &size, 0);
+    expect_locks(&t, h);
+    inside_store(t.pool, &size, right);
+    EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
+    bench_close(&t);
+}
+
+static struct inside_field field_named(const struct bench *t, const char *name)
+{
+    struct inside_field fields[400];
+    size_t count = t->inside->guarded(t->pool, fields, 400);
+    for (size_t i = 0; i < count && i < 400; i++)
+        if (strcmp(fields[i].name, name) == 0)
+            return fields[i];
+    support_fail(__FILE__, __LINE__, "no field %s", name);
+}
+
+/* So does one that lies beyond the pool, where the top of the blocks does as well. */
+static void corrupt_tops(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    defrag_handle h = allocate(&t, 4);
+    struct inside_field top = field_named(&t, "control.top");
+    struct inside_field offset = t.inside->offset_of(t.pool, h);
+    inside_store(t.pool, &top, UINT64_MAX);
+    inside_store(t.pool, &offset, UINT64_MAX - 1);
+    expect_locks(&t, h);
+    bench_close(&t);
+}
+
 /* The offset in an entry leads to where no block can begin. */
 static void corrupt_offsets(const struct defrag_build *b)
 {
@@ -947,15 +1008,11 @@ static void corrupt_offsets(const struct defrag_build *b)
         REFUSED(&t, b->write(t.pool, h, 0, &byte, 1), DEFRAG_CORRUPT);
         REFUSED(&t, b->resize(t.pool, h, payload(&t, 5)), DEFRAG_CORRUPT);
         EXPECT(b->size(t.pool, h) == 0, "a block without a place has a size");
+        expect_locks(&t, h);
         inside_store(t.pool, &offset, right);
     }
     EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
     bench_close(&t);
-}
-
-static bool is_hardened(const struct defrag_build *b)
-{
-    return b->name[0] == 'h';
 }
 
 /* A block whose header was overwritten: whatever else moves, it does not. A hardened build moves nothing. */
@@ -1157,6 +1214,8 @@ int main(void)
         {"OUT_OF_RANGE", ranges},
         {"CORRUPT", corrupt_blocks},
         {"CORRUPT: offsets", corrupt_offsets},
+        {"CORRUPT: sizes", corrupt_sizes},
+        {"CORRUPT: tops", corrupt_tops},
         {"compaction leaves damaged blocks", compaction_leaves_damaged_blocks},
         {"unlock of a damaged block", unlock_of_a_damaged_block},
         {"walk stops where it is told to", walk_stops_where_told},

@@ -86,7 +86,11 @@ int main(int argc, char **argv)
     while (first < argc && argv[first][0] == '-' && strcmp(argv[first], "--") != 0) {
         first++;
     }
-    argp_parse(&top_argp, first < argc ? first + 1 : first, argv, ARGP_IN_ORDER, NULL, &command);
+    error_t error =
+        argp_parse(&top_argp, first < argc ? first + 1 : first, argv, ARGP_IN_ORDER, NULL, &command);
+    if (error != 0) {
+        complain("%s", strerror(error));
+    }
     if (!command) {
         return EXIT_USAGE;
     }

@@ -274,7 +274,12 @@ void options_parse(struct options *options, enum options_command command, int ar
     options->layout = "narrow";
     options->alignment = 8;
     options->shows_progress = isatty(STDERR_FILENO);
-    argp_parse(command == OPTIONS_REPLAY ? &replay_argp : &size_argp, argc, argv, 0, NULL, &reading);
+    error_t error =
+        argp_parse(command == OPTIONS_REPLAY ? &replay_argp : &size_argp, argc, argv, 0, NULL, &reading);
+    if (error != 0) {
+        complain("%s", strerror(error));
+        exit(EXIT_USAGE);
+    }
 }
 
 void options_release(struct options *options)

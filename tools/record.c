@@ -75,7 +75,7 @@ static const char doc[] =
     "DEFRAG_RECORDER names the recorder, a shared library, if it is neither beside this program nor where it "
     "was installed.\n\n"
     "Exit status: 0 if the trace was written, whatever became of PROGRAM (its status is shown if it is not "
-    "0); 1 if not; 2 for a mistake in the command line; 126 if PROGRAM could not be run; 127 if it was not "
+    "0); 1 if not; 2 for a mistake in the command line or want of memory; 126 if PROGRAM could not be run; 127 if it was not "
     "found.";
 
 static const struct argp_option options[] = {
@@ -183,6 +183,16 @@ static int prepare_recorder(struct recording *r)
 
 /* --- The log ------------------------------------------------------------ */
 
+/* For when the want of memory ends this program in the middle. */
+static const char *log_left;
+
+static void remove_log_left(void)
+{
+    if (log_left) {
+        unlink(log_left);
+    }
+}
+
 static int make_log(struct recording *r)
 {
     const char *folder = getenv("TMPDIR");
@@ -200,6 +210,8 @@ static int make_log(struct recording *r)
         r->log_path[0] = '\0';
         return complain(r, "cannot make a file in %s: %s", absolute, strerror(errno));
     }
+    log_left = r->log_path;
+    atexit(remove_log_left);
     struct recorder_log head = {.magic = RECORDER_MAGIC, .next = 1, .start = 1};
     ssize_t put = write(fd, &head, sizeof head);
     int error = put == (ssize_t)sizeof head ? 0 : put < 0 ? errno : ENOSPC;
@@ -229,6 +241,7 @@ static int map_log(struct recording *r)
 
 static void remove_log(struct recording *r)
 {
+    log_left = NULL;
     if (r->log) {
         munmap(r->log, r->log_bytes);
     }
@@ -283,18 +296,21 @@ static void catch_signals(const sigset_t *before)
 
 /* --- The program -------------------------------------------------------- */
 
-static void set_preload(const struct recording *r)
+static int set_preload(const struct recording *r)
 {
     const char *others = getenv("LD_PRELOAD");
     if (!others || !*others) {
-        setenv("LD_PRELOAD", r->recorder, 1);
-        return;
+        return setenv("LD_PRELOAD", r->recorder, 1);
     }
     size_t bytes = strlen(r->recorder) + strlen(others) + 2;
-    char *all = xcalloc(1, bytes);
+    char *all = calloc(1, bytes);
+    if (!all) {
+        return -1;
+    }
     snprintf(all, bytes, "%s:%s", r->recorder, others);
-    setenv("LD_PRELOAD", all, 1);
+    int result = setenv("LD_PRELOAD", all, 1);
     free(all);
+    return result;
 }
 
 /* In the child. Tells the parent by `fd` why the program could not be run. */
@@ -303,10 +319,10 @@ _Noreturn static void become_program(const struct recording *r, const sigset_t *
     char pid[24];
     sigprocmask(SIG_SETMASK, mask, NULL);
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    set_preload(r);
-    setenv(RECORDER_ENV_PID, pid, 1);
-    setenv(RECORDER_ENV_FILE, r->log_path, 1);
-    execvp(r->program[0], r->program);
+    if (set_preload(r) == 0 && setenv(RECORDER_ENV_PID, pid, 1) == 0
+        && setenv(RECORDER_ENV_FILE, r->log_path, 1) == 0) {
+        execvp(r->program[0], r->program);
+    }
     int error = errno;
     ssize_t ignored = write(fd, &error, sizeof error);
     (void)ignored;
@@ -499,7 +515,9 @@ int record_main(int argc, char **argv)
                                        NULL,    NULL};
     struct recording r = {.me = argv[0]};
     argp_err_exit_status = STATUS_USAGE;
-    if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &r) != 0) {
+    error_t error = argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &r);
+    if (error != 0) {
+        complain(&r, "%s", strerror(error));
         return STATUS_USAGE;
     }
     int status = STATUS_FAILED;

@@ -189,11 +189,11 @@ static void print_json(const struct run *run)
     json_t *results = json_array();
 
     for (size_t i = 0; i < run->options->contender_count; i++) {
-        json_array_append_new(results, json_result(run->options->contenders[i].name, &run->results[i]));
+        report_json_append(results, json_result(run->options->contenders[i].name, &run->results[i]));
     }
-    json_object_set_new(value, "trace", report_json_trace(run->trace));
-    json_object_set_new(value, "pool_bytes", json_integer((json_int_t)run->pool_bytes));
-    json_object_set_new(value, "results", results);
+    report_json_set(value, "trace", report_json_trace(run->trace));
+    report_json_set(value, "pool_bytes", json_integer((json_int_t)run->pool_bytes));
+    report_json_set(value, "results", results);
     report_json_print(value);
 }
 

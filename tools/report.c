@@ -30,6 +30,8 @@ struct libscols_table *report_table(const char *const *headings)
         struct libscols_column *column =
             scols_table_new_column(table, headings[i], 0, i ? SCOLS_FL_RIGHT : 0);
         required(column);
+        /* It is there without its heading if that found no memory. */
+        required(scols_cell_get_data(scols_column_get_header(column)) != NULL);
     }
     /* The width of the contents is the width of the table, terminal or not. */
     scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);
@@ -78,7 +80,9 @@ const char *report_wider(const struct options *options)
 
 void report_print(struct libscols_table *table)
 {
-    scols_print_table(table);
+    /* Cells that it finds no memory to print it leaves blank and says nothing. */
+    errno = 0;
+    required(scols_print_table(table) == 0 && errno != ENOMEM);
     scols_unref_table(table);
 }
 
@@ -207,6 +211,16 @@ static json_t *present(json_t *value)
     return value;
 }
 
+void report_json_append(json_t *array, json_t *value)
+{
+    required(json_array_append_new(array, value) == 0);
+}
+
+void report_json_set(json_t *object, const char *key, json_t *value)
+{
+    required(json_object_set_new(object, key, value) == 0);
+}
+
 static json_t *json_contender(const struct contender *contender)
 {
     struct contender_costs costs;
@@ -222,10 +236,10 @@ static json_t *json_contender(const struct contender *contender)
 
 json_t *report_json(const struct options *options, const char *command)
 {
-    json_t *contenders = present(json_array());
+    json_t *contenders = json_array();
 
     for (size_t i = 0; i < options->contender_count; i++) {
-        json_array_append_new(contenders, json_contender(&options->contenders[i]));
+        report_json_append(contenders, json_contender(&options->contenders[i]));
     }
     return present(json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:o}", "command", command, "version",
                              DEFRAG_VERSION_STRING, "layout", options->layout, "alignment",
@@ -236,8 +250,15 @@ json_t *report_json(const struct options *options, const char *command)
 /* Arguments and comments may hold any bytes; JSON holds UTF-8. */
 static json_t *json_text(const char *text)
 {
-    json_t *value = text ? json_string(text) : json_null();
-    return value ? value : present(json_string_nocheck("(not UTF-8)"));
+    if (!text) {
+        return json_null();
+    }
+    errno = 0;
+    json_t *value = json_string(text);
+    if (!value && errno != ENOMEM) {
+        value = json_string_nocheck("(not UTF-8)");
+    }
+    return present(value);
 }
 
 json_t *report_json_trace(const struct trace *trace)
@@ -247,20 +268,41 @@ json_t *report_json_trace(const struct trace *trace)
         "{s:o, s:I, s:I, s:I, s:I}", "path", json_text(trace->path), "operations",
         (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.objects, "peak_payload",
         (json_int_t)trace->summary.peak_payload, "peak_objects", (json_int_t)trace->summary.peak_objects));
-    json_t *metadata = present(json_object());
+    json_t *metadata = json_object();
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (trace_value(trace, keys[i])) {
-            json_object_set_new(metadata, keys[i], json_text(trace_value(trace, keys[i])));
+            report_json_set(metadata, keys[i], json_text(trace_value(trace, keys[i])));
         }
     }
-    json_object_set_new(value, "metadata", metadata);
+    report_json_set(value, "metadata", metadata);
     return value;
+}
+
+struct text {
+    char *bytes;
+    size_t count, room;
+};
+
+static int text_add(const char *bytes, size_t count, void *context)
+{
+    struct text *text = context;
+    while (text->room - text->count < count) {
+        text->room = 2 * text->room + 4096;
+        text->bytes = xrealloc(text->bytes, text->room, 1);
+    }
+    memcpy(text->bytes + text->count, bytes, count);
+    text->count += count;
+    return 0;
 }
 
 void report_json_print(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    /* All of it or nothing; and json_dumps() would pass over some want of memory. */
+    struct text text = {NULL, 0, 0};
+    required(json_dump_callback(value, text_add, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0);
+    fwrite(text.bytes, 1, text.count, stdout);
+    free(text.bytes);
     putchar('\n');
     json_decref(value);
 }

@@ -280,10 +280,9 @@ static json_t *json_costs(const struct size_cost costs[SIZE_COSTS])
     json_t *value = json_array();
 
     for (size_t i = 0; i < SIZE_COSTS; i++) {
-        json_array_append_new(value,
-                              json_pack("{s:I, s:I, s:I}", "pool_bytes", (json_int_t)costs[i].pool_bytes,
-                                        "moved_bytes", (json_int_t)costs[i].moved_bytes,
-                                        "longest_pause_bytes", (json_int_t)costs[i].longest_pause));
+        report_json_append(value, json_pack("{s:I, s:I, s:I}", "pool_bytes", (json_int_t)costs[i].pool_bytes,
+                                            "moved_bytes", (json_int_t)costs[i].moved_bytes,
+                                            "longest_pause_bytes", (json_int_t)costs[i].longest_pause));
     }
     return value;
 }
@@ -301,7 +300,7 @@ static json_t *json_result(const struct survey *survey, size_t trace, size_t con
                               "tried_up_to_bytes", reach, "replays", (json_int_t)result->replays);
 
     if (!who->policy) {
-        json_object_set_new(value, "costs", json_costs(result->costs));
+        report_json_set(value, "costs", json_costs(result->costs));
     }
     return value;
 }
@@ -315,14 +314,14 @@ static void print_json(const struct survey *survey)
         json_t *trace = report_json_trace(&survey->traces[i]);
         json_t *results = json_array();
         for (size_t j = 0; j < survey->options->contender_count; j++) {
-            json_array_append_new(results, json_result(survey, i, j));
+            report_json_append(results, json_result(survey, i, j));
         }
-        json_object_set_new(trace, "allocated_bytes",
-                            json_integer((json_int_t)size_allocated(&survey->traces[i])));
-        json_object_set_new(trace, "results", results);
-        json_array_append_new(traces, trace);
+        report_json_set(trace, "allocated_bytes",
+                        json_integer((json_int_t)size_allocated(&survey->traces[i])));
+        report_json_set(trace, "results", results);
+        report_json_append(traces, trace);
     }
-    json_object_set_new(value, "traces", traces);
+    report_json_set(value, "traces", traces);
     report_json_print(value);
 }
 

@@ -269,6 +269,23 @@ static bool ends_in_zst(const char *path)
     return length > 4 && strcmp(path + length - 4, ".zst") == 0;
 }
 
+/* A program writes one file at a time; where it exits in the middle, nothing of it is left. */
+static const stream_out *unfinished;
+
+static void remove_unfinished(void)
+{
+    if (unfinished) {
+        unlink(unfinished->temporary);
+    }
+}
+
+static void note_unfinished(const stream_out *out)
+{
+    static bool registered;
+    unfinished = out;
+    registered = registered || atexit(remove_unfinished) == 0;
+}
+
 /* A new file gets the rights that open() would have given it. */
 static int open_temporary(stream_out *out)
 {
@@ -284,6 +301,7 @@ static int open_temporary(stream_out *out)
         out->temporary = NULL;
         return -1;
     }
+    note_unfinished(out);
     mode_t mask = umask(0);
     umask(mask);
     if (fchmod(fd, 0666 & ~mask) != 0) {
@@ -375,6 +393,7 @@ int stream_out_commit(stream_out *out, const char **reason)
         out->reason = strerror(errno);
     }
     if (!out->reason) {
+        unfinished = unfinished == out ? NULL : unfinished;
         free(out->temporary);
         out->temporary = NULL;
     }
@@ -390,6 +409,9 @@ void stream_out_discard(stream_out *out)
         return;
     }
     close_file(out);
+    if (unfinished == out) {
+        unfinished = NULL;
+    }
     if (out->temporary) {
         unlink(out->temporary);
     }

@@ -16,8 +16,9 @@ DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
 {
     /* It may be aligned for less than a pointer. The builtin is a load even where memcpy is a call. */
     const defrag_config *config;
+    const uint8_t *host = __builtin_assume_aligned(pool->host, DEFRAG_ALIGNMENT);
     /* The pointer itself is copied, and every caller knows that there is a pool. */
-    __builtin_memcpy(&config, pool->host, sizeof config); /* NOLINT(bugprone-sizeof-*,*cstring.NullArg) */
+    __builtin_memcpy(&config, host, sizeof config); /* NOLINT(bugprone-sizeof-*,*cstring.NullArg) */
     return config;
 }
 

@@ -12,9 +12,3 @@ int posix_memalign(void **out, size_t alignment, size_t bytes)
     *out = memory;
     return 0;
 }
-
-/* exit() calls it; C has nothing to do there. */
-void _fini(void);
-void _fini(void)
-{
-}

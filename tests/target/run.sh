@@ -33,5 +33,5 @@ for word in "$@" "top_srcdir=${top_srcdir-.}" "DEFRAG_TEST_EFFORT=${DEFRAG_TEST_
 done
 
 # A target that hangs would not end by itself.
-exec timeout "${TARGET_TIMEOUT-600}" "$QEMU" -M "${QEMU_MACHINE:?}" -display none -serial none -monitor none -chardev stdio,id=console \
+exec timeout "${TARGET_TIMEOUT-600}" "$QEMU" -M "${QEMU_MACHINE:?}" ${QEMU_FLAGS-} -display none -serial none -monitor none -chardev stdio,id=console \
     -semihosting-config "enable=on,target=native,chardev=console,$arguments" -kernel "$image" </dev/null

@@ -24,6 +24,7 @@ extern uint32_t data_image[], data_start[], data_end[], bss_start[], bss_end[], 
 
 int main(int argc, char **argv);
 void _exit(int status);
+void _fini(void);
 void initialise_monitor_handles(void);
 void reset(void);
 void fault(void);
@@ -71,6 +72,11 @@ void fault(void)
 void _exit(int status)
 {
     leave(status);
+}
+
+/* exit() calls it; C has nothing to do there. */
+void _fini(void)
+{
 }
 
 void reset(void)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# No maximum of instructions and no size of code has grown by more than 2 %
+# No maximum of instructions and no size of code of ours has grown by more than 2 %
 # over what doc/costs.md says. It holds for the compiler named there alone.
 . "${top_srcdir:?}/tests/package.sh"
 noted=$top_srcdir/doc/costs.md
@@ -14,7 +14,7 @@ compiler() {
 awk -F' *[|] *' '
     function last(cell, parts) { return parts[split(cell, parts, " / ")] + 0 }
     FNR == 1 { file++ }
-    !/^[|]/ || NF < 5 || $3 !~ /[0-9]$/ { next }
+    !/^[|]/ || /newlib/ || NF < 5 || $3 !~ /[0-9]$/ { next }
     { for (i = 3; i <= 5; i++)
           if (file == 1) noted[$2, i] = last($i)
           else if (!(($2, i) in noted)) { print $2 ": not in doc/costs.md"; bad = 1 }
@@ -25,6 +25,6 @@ awk -F' *[|] *' '
                   bad = 1
               }
           } }
-    END { print compared + 0, "figures compared"; exit bad || compared < 30 }
+    END { print compared + 0, "figures compared"; exit bad || compared < 36 }
 ' "$noted" "$scratch/now" || fail "costs have grown; if that is wanted: make costs >doc/costs.md, in the same commit"
 cmp -s "$noted" "$scratch/now" || echo "doc/costs.md is not exact any more: make costs >doc/costs.md"

@@ -84,7 +84,8 @@ has grown by more than 2 % and this table has not been made anew.
 Instructions, not cycles, of one call, what an empty call costs subtracted: mean / 99th percentile / maximum
 of 50,000 operations, each the worst of three seeds. The workload is that of \`tools/workload.h\` at 70 % of
 a pool of 64 KiB, narrow layout, alignment 8, without configuration; the code of the Cortex-M0+ runs on the
-same simulated board. newlib's \`malloc\` ran the same workload in the same image, in a heap that it may extend.
+same simulated board. newlib's \`malloc\` ran the same workload in the same image, in a heap that it may extend;
+its figures vary a little with what lies in that heap before.
 
 Compiler: $($cross-gcc --version | head -n 1)
 

@@ -8,6 +8,7 @@
 DEFRAG_POOL_DEFINE(memory, 8192);
 static char large[8192];
 static volatile char sink;
+static const char *new_place;
 static defrag_pool *volatile nothing;
 
 static defrag_handle new_block(defrag_pool *pool, size_t bytes)
@@ -81,6 +82,7 @@ static void read_new_place(void *context, defrag_handle handle, void *from, void
     (void)context, (void)handle, (void)from;
     memset(to, 1, bytes);
     sink = ((char *)to)[bytes - 1];
+    new_place = to;
 }
 
 static defrag_status read_payload(void *context, const defrag_block *block)

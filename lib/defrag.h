@@ -237,7 +237,8 @@ typedef enum defrag_status {
 
 enum {
     DEFRAG_MANUAL = 1u << 0,  /* only explicit calls compact: alloc and resize never move another block */
-    DEFRAG_SCRAMBLE = 1u << 1 /* for tests: calls that may move blocks do; see defrag_scramble()        */
+    DEFRAG_SCRAMBLE = 1u << 1 /* for tests: calls that may move blocks do; see defrag_scramble(). A
+                                 library configured with --disable-scramble does not know it        */
 };
 
 /*

@@ -7,8 +7,8 @@
 
 static bool config_is_sound(const defrag_config *config)
 {
-    return config == NULL
-           || ((config->flags & ~(uint32_t)(DEFRAG_MANUAL | DEFRAG_SCRAMBLE)) == 0 && !config->enter == !config->leave);
+    uint32_t known = DEFRAG_MANUAL | (DEFRAG_NO_SCRAMBLE ? 0 : DEFRAG_SCRAMBLE);
+    return config == NULL || ((config->flags & ~known) == 0 && !config->enter == !config->leave);
 }
 
 static void set_config(defrag_pool *pool, const defrag_config *config)

@@ -34,6 +34,11 @@
 #define DEFRAG_HARDENING 0
 #endif
 
+/* Whether the flag DEFRAG_SCRAMBLE is refused, so that what it needs is not linked into every program. */
+#ifndef DEFRAG_NO_SCRAMBLE
+#define DEFRAG_NO_SCRAMBLE 0
+#endif
+
 #if DEFRAG_WIDE != 0 && DEFRAG_WIDE != 1
 #error "DEFRAG_WIDE is 0 (narrow) or 1 (wide)"
 #endif

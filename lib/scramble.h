@@ -17,7 +17,7 @@
 DF_INLINE bool scramble_is_on(const defrag_pool *pool)
 {
     const defrag_config *config = heap_config(pool);
-    return config && (config->flags & DEFRAG_SCRAMBLE);
+    return !DEFRAG_NO_SCRAMBLE && config && (config->flags & DEFRAG_SCRAMBLE);
 }
 
 /* Whether alloc and resize do: they may move other blocks besides. */

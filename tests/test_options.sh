@@ -35,6 +35,7 @@ refused alignment-no "unknown alignment" --without-alignment
 refused wide-4 "needs --with-layout=narrow" --with-layout=wide --with-alignment=4
 refused debug "yes or no" --enable-debug=maybe
 refused hardening "yes or no" --enable-hardening=some
+refused scramble "yes or no" --enable-scramble=often
 refused valgrind "yes or no" --enable-valgrind=memcheck
 refused no-valgrind "needs valgrind/memcheck.h" --enable-valgrind ac_cv_header_valgrind_memcheck_h=no
 grep -qx "    apt-get install valgrind" "$scratch/no-valgrind/output" || fail "it does not name the package"
@@ -42,7 +43,26 @@ refused tools "yes or no" --enable-tools=some
 decided narrow-4 narrow 4 --with-layout=narrow --with-alignment=4
 decided hardened narrow 8 --with-layout=narrow --enable-hardening
 grep -q "hardening  *yes\$" "$scratch/hardened/output" || fail "the summary does not say that it hardens"
+decided no-scramble narrow 8 --with-layout=narrow --disable-scramble
+grep -q "scramble flag  *no\$" "$scratch/no-scramble/output" || fail "the summary does not say that the flag is refused"
+grep -q "^[^#]*DEFRAG_NO_SCRAMBLE=1" "$scratch/no-scramble/Makefile" || fail "the library is not compiled without the flag"
 decided for-valgrind narrow 8 --with-layout=narrow --enable-valgrind ac_cv_header_valgrind_memcheck_h=yes
 grep -q "tells Valgrind  *yes\$" "$scratch/for-valgrind/output" || fail "the summary does not say that it tells Valgrind"
 grep -q "^[^#]*DEFRAG_VALGRIND=1" "$scratch/for-valgrind/Makefile" || fail "the library is not compiled for Valgrind"
 decided wide-16 wide 16 --with-layout=wide --with-alignment=16
+
+# Without the flag, init refuses it, and knows the other one.
+cat >"$scratch/flags.c" <<'END'
+#include <defrag.h>
+int main(void)
+{
+    static unsigned char memory[4096];
+    const defrag_config scramble = {.flags = DEFRAG_SCRAMBLE}, manual = {.flags = DEFRAG_MANUAL};
+    defrag_pool *pool;
+    if (defrag_init(&pool, memory, sizeof memory, &manual) != DEFRAG_OK)
+        return 1;
+    return defrag_init(&pool, memory, sizeof memory, &scramble) == DEFRAG_BAD_ARGUMENT ? 0 : 2;
+}
+END
+quietly $CC -std=c11 -I"$lib" -DDEFRAG_BUILDING -DDEFRAG_NO_SCRAMBLE=1 "$scratch/flags.c" $(lib_c_files) -o "$scratch/flags"
+"$scratch/flags" || fail "a library without the flag: init's answer is wrong ($?)"

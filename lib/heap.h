@@ -12,14 +12,12 @@
 
 /* --- Entering and leaving ---------------------------------------------------------- */
 
+/* Every pool is aligned to that much, and on some machines a pointer to no more. */
+typedef const defrag_config *heap_config_alias __attribute__((may_alias, aligned(4)));
+
 DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
 {
-    /* It may be aligned for less than a pointer. The builtin is a load even where memcpy is a call. */
-    const defrag_config *config;
-    const uint8_t *host = __builtin_assume_aligned(pool->host, DEFRAG_ALIGNMENT);
-    /* The pointer itself is copied, and every caller knows that there is a pool. */
-    __builtin_memcpy(&config, host, sizeof config); /* NOLINT(bugprone-sizeof-*,*cstring.NullArg) */
-    return config;
+    return *(const heap_config_alias *)(const void *)pool->host;
 }
 
 /*

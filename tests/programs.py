@@ -20,6 +20,8 @@ HARDENED = " -DDEFRAG_HARDENING=1 -DBUILD_KIND=h"
 BUILDS = ([Build(name, name, flags) for name, flags in LAYOUTS.items()]
           + [Build("h" + name, "h" + name, flags + HARDENED) for name, flags in LAYOUTS.items()]
           + [Build("z8", "n8", LAYOUTS["n8"] + " -DDF_NO_CLZ=1"),
+             # Not optimised: there a division by 0 is one.
+             Build("o8", "n8", LAYOUTS["n8"] + " -O0"),
              Build("d8", "d8", LAYOUTS["n8"] + " -DDEFRAG_DEBUG=1")])
 # What AddressSanitizer and Valgrind are told, which changes nothing where the latter does not run.
 WATCHED = [Build("v8", "n8", LAYOUTS["n8"] + " -DDEFRAG_VALGRIND=1"),

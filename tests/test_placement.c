@@ -196,6 +196,25 @@ static void make_room_changes_nothing_where_there_is_room(const struct defrag_bu
     }
 }
 
+/* The same in a pool whose wilderness is used up, the table's end being empty slots. */
+static void make_room_needs_no_wilderness(const struct defrag_build *b)
+{
+    struct shelf shelf;
+    shelf_open(&shelf, b, 0);
+    defrag_handle top = take(&shelf, 2), last = take(&shelf, 2);
+    EXPECT_STATUS(b->free(shelf.pool, &last), DEFRAG_OK);
+    size_t left = support_statistics(b, shelf.pool).free_bytes / b->alignment - FITTING - NEXT;
+    EXPECT_STATUS(b->resize(shelf.pool, top, support_payload(inside_of(b->name), 2 + left)), DEFRAG_OK);
+    size_t bytes = support_statistics(b, shelf.pool).pool_bytes;
+    unsigned char *before = malloc(bytes);
+    EXPECT(before, "out of memory");
+    memcpy(before, shelf.pool, bytes);
+    EXPECT_STATUS(b->make_room(shelf.pool, support_payload(inside_of(b->name), WANTED)), DEFRAG_OK);
+    EXPECT(memcmp(before, shelf.pool, bytes) == 0, "make_room changed the pool");
+    free(before);
+    support_buffer_free(&shelf.buffer);
+}
+
 /* However far above its own bin the only free block is. */
 static void the_smallest_request_finds_any_hole(const struct defrag_build *b)
 {
@@ -223,6 +242,7 @@ int main(void)
         {"make_room moves nothing where a block fits", make_room_moves_nothing_where_a_block_fits},
         {"all of the own bin is searched", all_of_the_own_bin_is_searched},
         {"make_room changes nothing where there is room", make_room_changes_nothing_where_there_is_room},
+        {"make_room needs no wilderness", make_room_needs_no_wilderness},
         {"the smallest request finds any hole", the_smallest_request_finds_any_hole},
     };
     return support_run("placement", tests, sizeof tests / sizeof tests[0]);

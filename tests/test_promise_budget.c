@@ -162,6 +162,26 @@ static void unlock_and_free_before_the_first_step(const struct defrag_build *bui
     support_buffer_free(&buffer);
 }
 
+/* Compaction has passed the block by; it stays where it is until the last of its locks is gone. */
+static void unlock_of_one_of_two_locks(const struct defrag_build *build)
+{
+    struct support_buffer buffer;
+    defrag_handle h[3];
+    defrag_pool *pool = support_pool_of(build, &buffer, 60, NULL);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT_STATUS(build->alloc(pool, 20, &h[i]), DEFRAG_OK);
+    EXPECT(build->lock_shared(pool, h[1]) && build->lock_shared(pool, h[1]), "no lock");
+    EXPECT_STATUS(build->free(pool, &h[0]), DEFRAG_OK);
+    EXPECT_STATUS(build->compact(pool), DEFRAG_OK);
+    const struct inside_field *cursor = &inside_of(build->name)->cursor;
+    uint64_t done = inside_load(pool, cursor);
+    EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
+    EXPECT(inside_load(pool, cursor) == done, "compaction begins anew at a block that is still locked");
+    EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
+    EXPECT(inside_load(pool, cursor) < done, "compaction does not begin anew");
+    support_buffer_free(&buffer);
+}
+
 /* Every second of n blocks is freed: compaction moves the others once, n / 2 blocks for any n. */
 static void total_work_is_linear(const struct defrag_build *build)
 {
@@ -193,6 +213,7 @@ static void total_work_is_linear(const struct defrag_build *build)
 int main(void)
 {
     static const struct support_test tests[] = {
+        {"an unlock that leaves a lock", unlock_of_one_of_two_locks},
         {"steps keep to their budget, move each block once, and then are idle", steps_keep_to_their_budget},
         {"a call between the steps", calls_may_come_between},
         {"unlock and free before the first step", unlock_and_free_before_the_first_step},

@@ -32,7 +32,7 @@ from programs import LIB, TOP, must, run
 BUILDS = programs.BUILDS + programs.WATCHED
 EFFORT = 5  # percent of what `make check` does: the counts repeat, so it is enough where it is
 
-CODE, EXPANSION = 0, 1  # kinds of llvm's regions
+CODE, EXPANSION, SKIPPED = 0, 1, 2  # kinds of llvm's regions
 
 
 # --- Running ------------------------------------------------------------------------------------
@@ -107,8 +107,11 @@ class File:
                 return end
         return len(self.bare)
 
-    def add_segments(self, segments):
-        """The lines, as llvm-cov counts them: the most frequent region that begins on a line or reaches it."""
+    def add_segments(self, segments, left_out):
+        """
+        The lines, as llvm-cov counts them: the most frequent region that begins on a line or reaches it. Those
+        that the preprocessor left out are none.
+        """
         by_line = collections.defaultdict(list)
         for line, _, count, has_count, is_entry, is_gap in segments:
             by_line[line].append((count, has_count, is_entry and has_count and not is_gap, is_entry))
@@ -116,8 +119,7 @@ class File:
         for line in range(segments[0][0], segments[-1][0] + 1):
             here = by_line[line]
             begins = [count for count, _, begins, _ in here if begins]
-            skipped = here and here[0][3] and not here[0][1]
-            if not skipped and (begins or (wrapped and wrapped[1])) and self._has_code(line):
+            if line not in left_out and (begins or (wrapped and wrapped[1])) and self._has_code(line):
                 self.lines[line] += max([wrapped[0] if wrapped else 0, *begins])
             wrapped = here[-1] if here else wrapped
 
@@ -163,10 +165,16 @@ class File:
 def add_up(exports):
     files = {}
     for export in exports:
+        left_out = collections.defaultdict(set)
+        for function in export["functions"]:
+            for first, _, last, _, _, file, _, kind in function["regions"]:
+                if kind == SKIPPED:
+                    left_out[function["filenames"][file]].update(range(first, last + 1))
         for entry in export["files"]:
             path = pathlib.Path(entry["filename"]).resolve()
             if path.parent == LIB and entry["segments"] and path.name != "defrag.h":
-                files.setdefault(path, File(path)).add_segments(entry["segments"])
+                files.setdefault(path, File(path)).add_segments(
+                    entry["segments"], left_out[entry["filename"]])
         for function in export["functions"]:
             path = pathlib.Path(function["filenames"][0]).resolve()
             if path in files:

@@ -106,8 +106,9 @@ static void run_case(void (*one)(defrag_pool *), uint32_t flags)
     defrag_pool *pool;
     defrag_config config = {0};
     config.flags = flags;
-    if (defrag_init(&pool, memory, sizeof memory, flags ? &config : NULL) == DEFRAG_OK)
-        one(pool);
+    if (defrag_init(&pool, memory, sizeof memory, flags ? &config : NULL) != DEFRAG_OK)
+        exit(99);
+    one(pool);
 }
 
 /* All cases, or the one of that number; with another argument the pool scrambles. */

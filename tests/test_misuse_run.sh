@@ -100,6 +100,7 @@ judge_asan() { # judge_asan NAME: of all cases
         called=$(asan_kind said)
         if [ "$asan" = - ]; then
             [ -z "$called" ] || complain "$1: $kind: $title: AddressSanitizer says $called"
+            grep -qx 'all done' said || complain "$1: $kind: $title: it does not run to its end"
             echo - >>"$1.cells"
             continue
         fi

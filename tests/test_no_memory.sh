@@ -39,7 +39,8 @@ judge() {
         [ ! -e wanted-file ] || cmp -s file* wanted-file || bad "another output file"
         return
     fi
-    [ "$status" -lt 128 ] || bad "died of a signal, or hangs"
+    [ "$status" -ne 124 ] || bad "hangs"
+    [ "$status" -lt 128 ] || bad "died of a signal"
     [ "$(wc -l <said)" = 1 ] || bad "did not say one line"
     grep -qi memory said || bad "does not say why"
     [ -z "$(find . -name 'file*')" ] || bad "left a file behind"

@@ -13,7 +13,7 @@ cd "$scratch"
 built() {
     name=$1
     shift
-    quietly "$CC" -O1 -o "$name" "$top_srcdir/tests/record/$name.c" "$@"
+    quietly $CC -O1 -o "$name" "$top_srcdir/tests/record/$name.c" "$@"
 }
 
 # record STATUS PROGRAM...: the trace `trace`, what is said in `said`, what the program says in `output`.
@@ -201,7 +201,7 @@ says 'not-a-program: Permission denied'
 built nothing
 record 1 ./nothing
 says 'nothing recorded: it allocates nothing'
-quietly "$CC" -static -o static "$top_srcdir/tests/record/ends.c"
+quietly $CC -static -o static "$top_srcdir/tests/record/ends.c"
 record 1 ./static
 says 'nothing recorded: it did not load the recorder'
 built cramped

@@ -29,6 +29,9 @@ on_target() {
     }
     [ "$(count PASS)" -gt 600 ] || fail "$1: only $(count PASS) tests ran"
     [ "$(count SKIP)" -eq 0 ] || fail "$1: $(count SKIP) tests were skipped"
+    for replay in calls image; do
+        grep -q "^PASS: fuzz/replay_$replay " check.log || fail "$1: the corpus of $replay was not replayed"
+    done
     echo "$1: $(count PASS) passed"
 }
 

@@ -16,6 +16,16 @@ tidy() {
         >>"$scratch/found" 2>>"$scratch/messages" || status=1
 }
 
+# It sees what it should: a division by zero.
+echo 'int f(int a); int f(int a) { if (a == 0) return 1 / a; return 0; }' >"$scratch/wrong.c"
+status=0 files=$scratch/wrong.c
+tidy -std=c11
+[ "$status" -ne 0 ] && grep -q DivideZero "$scratch/found" || {
+    cat "$scratch/messages"
+    fail "clang-tidy does not see a division by zero"
+}
+: >"$scratch/found"
+
 status=0
 files=$(lib_c_files)
 tidy -std=c11 -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8

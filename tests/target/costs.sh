@@ -73,6 +73,8 @@ column() {
 column m3-O2 -mcpu=cortex-m3 -O2 >"$scratch/1"
 column m3-Os -mcpu=cortex-m3 -Os >"$scratch/2"
 column m0plus-Os -mcpu=cortex-m0plus -Os >"$scratch/3"
+column m3-O2-hardened -mcpu=cortex-m3 -O2 -DDEFRAG_HARDENING=1 >"$scratch/4"
+column m3-Os-hardened -mcpu=cortex-m3 -Os -DDEFRAG_HARDENING=1 >"$scratch/5"
 
 cat <<END
 <!-- SPDX-License-Identifier: MIT -->
@@ -84,15 +86,17 @@ has grown by more than 2 % and this table has not been made anew.
 Instructions, not cycles, of one call, what an empty call costs subtracted: mean / 99th percentile / maximum
 of 50,000 operations, each the worst of three seeds. The workload is that of \`tools/workload.h\` at 70 % of
 a pool of 64 KiB, narrow layout, alignment 8, without configuration; the code of the Cortex-M0+ runs on the
-same simulated board. newlib's \`malloc\` ran the same workload in the same image, in a heap that it may extend;
+same simulated board. Hardened is a build with \`--enable-hardening\`.
+newlib's \`malloc\` ran the same workload in the same image, in a heap that it may extend;
 its figures vary a little with what lies in that heap before.
 
 Compiler: $($cross-gcc --version | head -n 1)
 
-| | Cortex-M3 -O2 | Cortex-M3 -Os | Cortex-M0+ -Os |
-|---|---|---|---|
+| | Cortex-M3 -O2 | Cortex-M3 -Os | Cortex-M0+ -Os | Cortex-M3 -O2, hardened | Cortex-M3 -Os, hardened |
+|---|---|---|---|---|---|
 END
 cd "$scratch"
 awk -F'\t' '{ cell[$1, FILENAME] = $2 } FILENAME == "1" { order[++rows] = $1 }
     END { for (i = 1; i <= rows; i++)
-              printf "| %s | %s | %s | %s |\n", order[i], cell[order[i], "1"], cell[order[i], "2"], cell[order[i], "3"] }' 1 2 3
+              printf "| %s | %s | %s | %s | %s | %s |\n", order[i], cell[order[i], "1"], cell[order[i], "2"],
+                  cell[order[i], "3"], cell[order[i], "4"], cell[order[i], "5"] }' 1 2 3 4 5

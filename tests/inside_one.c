@@ -64,6 +64,28 @@ static void add_word(struct list *list, const char *name, size_t byte)
     add(list, name, byte, DF_WORD, 0, 8 * DF_WORD);
 }
 
+static void add_bytes(struct list *list, const char *name, size_t byte, size_t end)
+{
+    for (; byte < end; byte++)
+        add(list, name, byte, 1, 0, 8);
+}
+
+/* What fills the control block up: in it, between its fields, and behind it. */
+static void add_unused(struct list *list)
+{
+    size_t back = offsetof(defrag_pool, unused_back);
+    add_bytes(list, "control.unused_back", back, back + sizeof ((defrag_pool *)0)->unused_back);
+#if DEFRAG_WIDE
+    add(list, "control.unused_end", MEMBER(unused_end));
+#else
+    add(list, "control.unused_half", MEMBER(unused_half));
+#endif
+#if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
+    add_bytes(list, "control.unused_front", offsetof(defrag_pool, unused_front), offsetof(defrag_pool, bins));
+#endif
+    add_bytes(list, "control.behind", sizeof(defrag_pool), block_bytes(DF_FIRST) - DF_WORD);
+}
+
 static void add_control(struct list *list)
 {
     add(list, "control.handle_limit", MEMBER(handle_limit));
@@ -84,8 +106,7 @@ static void add_control(struct list *list)
         for (size_t i = 2; i < DF_BIN_WORDS; i++)
             add_word(list, "bin.unused", block_bytes(bins_sentinel(bin)) + (i - 1) * DF_WORD);
     }
-    for (size_t i = sizeof(defrag_pool); i < block_bytes(DF_FIRST) - DF_WORD; i++)
-        add(list, "control.behind", i, 1, 0, 8);
+    add_unused(list);
 }
 
 static void add_used(struct list *list, df_granules o)

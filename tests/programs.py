@@ -28,6 +28,12 @@ WATCHED = [Build("v8", "n8", LAYOUTS["n8"] + " -DDEFRAG_VALGRIND=1"),
            Build("v4", "n4", LAYOUTS["n4"] + " -DDEFRAG_VALGRIND=1")]
 LIBRARIES = [build for build in BUILDS if build.name == build.library]
 
+# Compiled by tcc in no time, all files at once, for a first look at a change. It knows attributes, but must
+# be told to say so; and not these two functions.
+SWAP = "((x) >> 24 | ((x) >> 8 & 0xff00) | ((x) & 0xff00) << 8 | (x) << 24)"
+TCC = ["tcc", "-w", "-shared", "-DDEFRAG_BUILDING", "-D__GNUC__=4", "-DDF_NO_CLZ=1", f"-D__builtin_bswap32(x)={SWAP}"]
+QUICK = [Build("t" + build.name, build.library, build.flags) for build in BUILDS if build.name in ("n8", "hn8", "w8")]
+
 # Programs that bring a build of their own, and which; all others run over each of the other builds.
 OWN = {"test_callbacks": ("d8",)}
 
@@ -63,6 +69,11 @@ def lib_command(build, folder):
     return [*LIB_FLAGS.split(), *build.flags.split(), prefix_of(build), f"-I{folder}", "-c"]
 
 
+def tcc_command(build, folder, out):
+    """Makes the library of a quick build of the sources of `folder`, which is where it has to run."""
+    return [*TCC, *build.flags.split(), prefix_of(build), *(p.name for p in sorted(folder.glob("*.c"))), "-o", out]
+
+
 def library_name(build):
     return f"libdf-{build.library}.so"
 
@@ -70,8 +81,8 @@ def library_name(build):
 def suits(program, build):
     """Whether the program has something to say of the build."""
     if program in OWN:
-        return build.name in OWN[program]
-    return not any(build.name in names for names in OWN.values())
+        return build.library in OWN[program]
+    return not any(build.library in names for names in OWN.values())
 
 
 def support_sources():
@@ -86,6 +97,13 @@ def unit_tests():
     text = (TOP / "tests/Makefile.inc").read_text()
     listed = re.search(r"^unit_tests =((?:.*\\\n)*.*)", text, re.M).group(1)
     return [name for name in re.findall(r"%D%/(\w+)", listed) if name not in NOT_OVER_BUILDS]
+
+
+def sources_of(program):
+    """replay_calls is fuzz/fuzz_calls.c over the committed inputs, and so on."""
+    if program.startswith("replay_"):
+        return ["fuzz/fuzz.c", "fuzz/input.c", "fuzz/replay.c", f"fuzz/fuzz_{program[len('replay_'):]}.c"]
+    return [f"tests/{program}.c"]
 
 
 def compile_tests(compiler, names, out, libraries):
@@ -108,8 +126,8 @@ def compile_tests(compiler, names, out, libraries):
     must(["ar", "cr", out / "libshared.a", *shared])
     link = [out / "libshared.a", f"-L{libraries}", *(f"-ldf-{build.library}" for build in LIBRARIES), "-lcmocka"]
     for name in names:
-        test = compile_one(f"tests/{name}.c", name + ".o")
-        must([*compiler, "-o", out / name, test, *link])
+        own = [compile_one(source, f"{name}-{i}.o") for i, source in enumerate(sources_of(name))]
+        must([*compiler, "-o", out / name, *own, *link])
 
 
 def environment(program, build, effort, *folders):

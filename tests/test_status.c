@@ -397,10 +397,29 @@ static void requests(const struct defrag_build *b)
             EXPECT(bytes[i] == 0, "byte %zu is not zero", i);
         EXPECT_STATUS(b->free(t.pool, &out), DEFRAG_OK);
     }
-    /* Without a count it is one element; without the flag the bytes stay as they are. */
+    /* Without a count it is one element. */
     defrag_request one = {.bytes = 24};
     EXPECT_STATUS(b->alloc_request(t.pool, &one, &out), DEFRAG_OK);
     EXPECT(b->size(t.pool, out) >= 24, "a request for one element has %zu bytes", b->size(t.pool, out));
+    bench_close(&t);
+}
+
+/* Without the flag no time is spent on the payload: it stays as it was, but for the links at both ends. */
+static void requests_without_zeroes(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    defrag_handle out = allocate(&t, 30);
+    unsigned char bytes[480];
+    size_t size = payload(&t, 30);
+    memset(bytes, 0xa5, sizeof bytes);
+    EXPECT_STATUS(b->write(t.pool, out, 0, bytes, size), DEFRAG_OK);
+    EXPECT_STATUS(b->free(t.pool, &out), DEFRAG_OK);
+    defrag_request request = {.bytes = size};
+    EXPECT_STATUS(b->alloc_request(t.pool, &request, &out), DEFRAG_OK);
+    EXPECT_STATUS(b->read(t.pool, out, 0, bytes, size), DEFRAG_OK);
+    for (size_t i = 2 * t.inside->header; i < size - 2 * t.inside->header; i++)
+        EXPECT(bytes[i] == 0xa5, "byte %zu was written", i);
     bench_close(&t);
 }
 
@@ -1197,6 +1216,7 @@ int main(void)
         {"BAD_SIZE for products that overflow", products_that_overflow},
         {"size 0 is a block", empty_blocks},
         {"requests", requests},
+        {"requests without zeroes", requests_without_zeroes},
         {"PINNED", pinned},
         {"PINNED from resize", pinned_resize},
         {"NO_MEMORY", no_memory},

@@ -260,7 +260,8 @@ class Source:
     def _mutate_statements(self):
         tokens, i = self.tokens, 0
         while i < len(tokens):
-            if not (tokens[i].scope or "").endswith("()") or not self._begins_statement(i):
+            in_function = (tokens[i].scope or "").endswith("()")
+            if not in_function or tokens[i].text == "{" or not self._begins_statement(i):
                 i += 1
                 continue
             end = self._end_of_statement(i)

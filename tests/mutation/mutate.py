@@ -3,9 +3,10 @@
 """Mutation testing of lib/: changes it in every way that mutants.py knows, one change at a time, and
 demands that the fast unit tests notice.
 
-For each mutant the files it touches are compiled for each build of the library. Where the object code is the
-original's there is nothing to notice. Elsewhere the mutated build is linked as a shared library, so that the
-test programs stay as they are, and the tests run against it until one fails.
+Each mutated build is linked as a shared library, so that the test programs stay as they are, and the tests run
+against it until one fails. First comes a quick compiler, which most mutants do not survive. For the others the
+files they touch are compiled as users do, for each build. Where the object code is the original's there is
+nothing to notice; elsewhere the tests run again.
 """
 import argparse
 import collections
@@ -14,7 +15,9 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -25,7 +28,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 import programs
 from mutants import mutants_of
-from programs import BUILDS, LIB, TOP, must, run
+from programs import BUILDS, LIB, QUICK, TOP, must, run
 
 NOT_MUTATED = {
     "defrag.h": "declarations and documentation; its macros are user code, tests/test_macros.c tests them",
@@ -37,10 +40,18 @@ Test = collections.namedtuple("Test", "program effort seconds")
 # Each with percent of the usual work, and the processor seconds, at least ten times what it needs, after
 # which it is said to hang. The late ones run where the early ones found nothing; among the early ones the
 # most successful goes first.
-EARLY = [Test(name, 1, 1) for name in programs.unit_tests()]
+EARLY = ([Test(name, 1, 1) for name in programs.unit_tests()]
+         + [Test("replay_calls", 100, 2), Test("replay_image", 100, 2)])
 LATE = [Test("test_random", 20, 4), Test("test_promise_memory", 20, 6), Test("test_promise_still", 20, 6)]
+# What the quick compiler makes is slow.
+FIRST = [test._replace(seconds=3) for test in EARLY if test.program in (
+    "test_status", "test_random", "test_hooks", "test_damage", "test_placement", "replay_image")]
 # Where these too have something to find; and of the other builds the first that a mutant changes.
 LATE_BUILDS = ("n8", "w8", "n4", "hn8")
+
+# The builds that differ most first.
+FRONT = ("n8", "hn8", "w8", "n4")
+ORDERED = sorted(BUILDS, key=lambda build: FRONT.index(build.name) if build.name in FRONT else len(FRONT))
 
 
 def digest(*parts):
@@ -54,8 +65,8 @@ def digest(*parts):
 class Bench:
     """The original files, objects and libraries, the test programs, and what is known of earlier runs."""
 
-    def __init__(self, folder, fresh):
-        self.folder = folder
+    def __init__(self, folder, fresh, only):
+        self.folder, self.only = folder, only
         self.cc = os.environ.get("CC", "gcc").split()
         folder.mkdir(parents=True, exist_ok=True)
         # A copy, so that nobody has to wait for the end before going on with the work.
@@ -63,7 +74,7 @@ class Bench:
         shutil.rmtree(self.lib, ignore_errors=True)
         shutil.copytree(LIB, self.lib, ignore=lambda _, names: [n for n in names if n[-2:] not in (".c", ".h")])
         self.sources = sorted(p.name for p in self.lib.glob("*.c"))
-        self.objects, self.programs, self.lock = {}, {}, threading.Lock()
+        self.objects, self.quick, self.programs, self.lock = {}, {}, {}, threading.Lock()
         self.kills = collections.Counter(test_status=2, test_random=1)
         self.results_file = folder / "results.json"
         self.results = {}
@@ -79,6 +90,11 @@ class Bench:
         if run([*command, source, "-o", out], cwd=folder).returncode != 0:
             return None
         return pathlib.Path(out).read_bytes()
+
+    def compile_quick(self, build, folder, out):
+        """Makes the whole library; its digest, or None if the compiler refuses it."""
+        done = run(programs.tcc_command(build, folder, out), cwd=folder)
+        return digest(out.read_bytes()) if done.returncode == 0 else None
 
     def link(self, objects, out):
         must(["ld", "-shared", "-o", out, *objects])
@@ -99,6 +115,13 @@ class Bench:
             if build in programs.LIBRARIES:
                 self.link(objects, self.library / programs.library_name(build))
 
+        for build in QUICK:
+            (self.library / build.name).mkdir()
+            out = self.library / build.name / programs.library_name(build)
+            self.quick[build.name] = self.compile_quick(build, self.lib, out)
+            if self.quick[build.name] is None:
+                sys.exit(f"tcc does not compile lib/ for {build.name}")
+
     def _compile_tests(self):
         out = self.folder / "tests"
         shutil.rmtree(out, ignore_errors=True)
@@ -106,8 +129,10 @@ class Bench:
         names = sorted({test.program for test in EARLY + LATE})
         programs.compile_tests(self.cc, names, out, self.library)
         for name in names:
-            test, whole = (out / (name + ".o")).read_bytes(), (out / name).read_bytes()
-            self.programs[name] = (out / name, digest(test), digest(whole))
+            test = [path.read_bytes() for path in sorted(out.glob(name + "-*.o"))]
+            if name.startswith("replay_"):  # which reads these
+                test += [path.read_bytes() for path in sorted((TOP / "fuzz").glob(f"*/{name[len('replay_'):]}/*"))]
+            self.programs[name] = (out / name, digest(*test), digest((out / name).read_bytes(), *test[1:]))
 
     def save(self):
         with self.lock:
@@ -119,8 +144,10 @@ class Bench:
     # --- Tests -------------------------------------------------------------------------
 
     def tests_of(self, build, late=True):
-        early = sorted(EARLY, key=lambda test: -self.kills[test.program])
-        return [test for test in early + (LATE if late else []) if programs.suits(test.program, build)]
+        tests = sorted(EARLY if build in BUILDS else FIRST, key=lambda test: -self.kills[test.program])
+        if late and build in BUILDS:
+            tests += LATE
+        return [test for test in tests if programs.suits(test.program, build)]
 
     def run_test(self, build, test, folder):
         """'passed', 'failed' or 'hung'."""
@@ -200,10 +227,26 @@ class Worker:
         finally:
             shutil.copyfile(self.bench.lib / mutant.file, self.lib / mutant.file)
 
+    def _try_quickly(self, mutant):
+        """(build, how, by which test) or None."""
+        for build in QUICK if mutant.file.endswith(".h") else QUICK[:1]:
+            out = self.out / programs.library_name(build)
+            code = self.bench.compile_quick(build, self.lib, out)
+            found = None
+            if code and code != self.bench.quick[build.name]:
+                found = self.bench.try_tests(build, code, self.out)
+            out.unlink(missing_ok=True)
+            if found:
+                return build.name, *found
+        return None
+
     def _try_mutant(self, mutant):
         self._write(mutant, mutant.new)
+        found = self._try_quickly(mutant)
+        if found:
+            return ("hung" if found[1] == "hung" else "killed"), f"{found[0]} {found[2]}"
         differs = []
-        for build in BUILDS:
+        for build in ORDERED:
             changed = self._compile(mutant, build)
             if changed is None:
                 return "refused", build.name
@@ -214,12 +257,15 @@ class Worker:
                        for s in self.bench.sources]
             self.bench.link(objects, self.out / programs.library_name(build))
             code = digest(*sorted({**self.bench.objects[build.name], **changed}.items()))
-            late = len(differs) == 1 or build.name in LATE_BUILDS
+            late = len(differs) == 1 or (build.name in LATE_BUILDS and not self.bench.only)
             found = self.bench.try_tests(build, code, self.out, late)
             (self.out / programs.library_name(build)).unlink()
             if found:
                 return ("hung" if found[0] == "hung" else "killed"), f"{build.name} {found[1]}"
-        if differs:
+            if len(differs) == self.bench.only:
+                break
+        # What only a compiler that does not try tells apart, and no test, is the same.
+        if differs and differs != ["o8"]:
             return "survived", " ".join(differs)
         return ("same code" if self._is_compiled(mutant) else "not compiled"), ""
 
@@ -273,13 +319,17 @@ class Progress:
               f"{self.counts['survived']} survived, {left / 60:.0f} minutes left", flush=True)
 
 
-def run_all(bench, mutants, jobs):
+def run_all(bench, mutants, jobs, minutes):
     workers = [Worker(bench, n) for n in range(jobs)]
     free = list(workers)
     progress, lock = Progress(len(mutants)), threading.Lock()
-    saved = [time.time()]
+    saved, deadline, stop = [time.time()], time.time() + 60 * minutes, threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
 
     def one(mutant):
+        if stop.is_set() or time.time() > deadline:
+            return "not tried", ""
         with lock:
             worker = free.pop()
         try:
@@ -296,14 +346,17 @@ def run_all(bench, mutants, jobs):
                 saved[0] = time.time()
         return result
 
-    # One file after another; what is killed at once goes with what takes long.
+    # In no order, so that what was tried stands for all where the time does not suffice.
+    order = random.Random(0).sample(range(len(mutants)), len(mutants))
+    outcomes = [None] * len(mutants)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        outcomes = list(pool.map(one, mutants))
+        for i, outcome in zip(order, pool.map(lambda i: one(mutants[i]), order)):
+            outcomes[i] = outcome
     bench.save()
     return outcomes
 
 
-ORDER = ("killed", "hung", "survived", "listed", "same code", "not compiled", "refused")
+ORDER = ("killed", "hung", "survived", "listed", "same code", "not compiled", "refused", "not tried")
 
 
 def table(title, rows):
@@ -327,7 +380,7 @@ def report(mutants, outcomes, entries, chosen, seconds):
             seen.add(mutant.name)
             if outcome == "survived":
                 outcome = "listed"
-            else:
+            elif outcome != "not tried":
                 untrue.append(f"{mutant.name}: {outcome} {detail}")
         elif outcome == "survived":
             survivors.append((mutant, detail))
@@ -342,7 +395,7 @@ def report(mutants, outcomes, entries, chosen, seconds):
              "  killed        a test failed or crashed          hung          a test did not end: killed too",
              "  survived      all tests pass                    listed        so; equivalent.txt says why",
              "  same code     object code as the original       not compiled  in no build that is tested",
-             "  refused       the compiler says no",
+             "  refused       the compiler says no              not tried     for want of time",
              "  score         (killed + hung) / (killed + hung + survived)", ""]
     lines += [f"Not mutated: {name}: {why}." for name, why in NOT_MUTATED.items()] + [""]
     lines += table("operator", sorted(by_operator.items())) + [""]
@@ -362,6 +415,8 @@ def main():
     parser = argparse.ArgumentParser(description="Mutation testing of lib/.")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--fresh", action="store_true", help="believe nothing of earlier runs")
+    parser.add_argument("--builds", type=int, metavar="N", help="no more than N that a mutant changes")
+    parser.add_argument("--minutes", type=float, default=1e6, help="then leave the rest untried")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "build" / "mutation", help="a folder")
     parser.add_argument("files", nargs="*", help="files of lib/; all of them if there are none")
@@ -379,15 +434,15 @@ def main():
 
     begun = time.time()
     entries = read_equivalent(HERE / "equivalent.txt")
-    bench = Bench(options.output.resolve(), options.fresh)
+    bench = Bench(options.output.resolve(), options.fresh, options.builds)
     mutants = [m for name in chosen for m in mutants_of(name, (bench.lib / name).read_text())]
-    for build in BUILDS:
+    for build in QUICK + BUILDS:
         # The original must pass them all, or a failure says nothing.
-        code = digest(*sorted(bench.objects[build.name].items()))
+        code = bench.quick.get(build.name) or digest(*sorted(bench.objects[build.name].items()))
         found = bench.try_tests(build, code, bench.library / build.name)
         if found:
             sys.exit(f"{found[1]} {found[0]} on {build.name} without any change")
-    outcomes = run_all(bench, mutants, options.jobs)
+    outcomes = run_all(bench, mutants, options.jobs, options.minutes)
     lines, sound = report(mutants, outcomes, entries, chosen, time.time() - begun)
     path = options.output / "report.txt"
     path.write_text("\n".join(lines) + "\n")

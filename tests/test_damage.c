@@ -418,6 +418,24 @@ static void nothing_is_scrambled(const struct defrag_build *b)
     support_buffer_free(&s.buffer);
 }
 
+/* A step does what lies before the damage, and the next one says that it cannot go on. */
+static void steps_end_at_damage(const struct defrag_build *b)
+{
+    struct scene s;
+    size_t moved = 0;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    struct inside_field owner = s.inside->owner_of(s.pool, s.handles[5]);
+    inside_store(s.pool, &owner, inside_load(s.pool, &owner) + 20);
+    EXPECT_STATUS(b->compact_step(s.pool, SIZE_MAX, &moved), DEFRAG_MORE);
+    EXPECT(moved > 0, "nothing has moved");
+    keep_damage(&s);
+    EXPECT_STATUS(b->compact_step(s.pool, SIZE_MAX, &moved), DEFRAG_CORRUPT);
+    EXPECT(moved == 0 && is_kept(&s), "a refused step has written");
+    tear_down(&s);
+}
+
 /* What others do to the pool while compact lets them in. */
 static void damage_between(void *context)
 {
@@ -453,6 +471,7 @@ int main(void)
         {"the surroundings of a block", the_surroundings},
         {"the empty slots", the_empty_slots},
         {"nothing is scrambled", nothing_is_scrambled},
+        {"steps end at damage", steps_end_at_damage},
         {"compact meets damage on the way", compact_meets_damage_on_the_way},
     };
     return support_run("damage", tests, sizeof tests / sizeof tests[0]);

@@ -26,7 +26,7 @@ done
 modules="jansson smartcols libzstd cmocka"
 if [ "${TOOLS:-no}" = yes ] && pkg-config --exists $modules; then
     programs=$(ls "$top_srcdir"/tools/*.c "$top_srcdir"/tests/*.c "$top_srcdir"/fuzz/*.c |
-        grep -v -e _one -e /header -e /consumer)
+        grep -v -e _one -e /header -e /consumer -e /misuse_run)
     for compiler in $(compilers_of gcc clang); do
         "$compiler" -std=gnu11 -O2 $warnings -D_GNU_SOURCE= -DPKGLIBDIR='""' -I"$top_srcdir" -I"$lib" \
             -I"$top_srcdir/tools" -I"$top_srcdir/tests" $(pkg-config --cflags $modules) -c $programs ||

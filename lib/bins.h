@@ -92,8 +92,8 @@ DF_INLINE df_granules bins_unlink(defrag_pool *pool, df_map *map, df_granules o,
     df_granules previous = (df_granules)header;
     block_set_next(pool, previous, next);
     block_set_header(pool, next, previous);
-    /* Only the sentinel can be both neighbours, and its offset tells the bin. */
-    if (next == previous)
+    /* Only the sentinel can be both neighbours, and its offset tells the bin; damage can make other rings. */
+    if (next == previous && (!DEFRAG_HARDENING || next <= bins_sentinel(DF_BIN_LAST)))
         *map &= ~bins_bit(next / DF_BIN_STEP);
     return links_size(links);
 }

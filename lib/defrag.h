@@ -370,9 +370,10 @@ DEFRAG_API defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t b
  * AddressSanitizer and Valgrind, in a library compiled for them, report whoever
  * touches bytes of a pool besides locked payloads; this ends that. In any other
  * build nothing changes. A buffer that is freed, or goes out of scope, or becomes
- * a pool again with defrag_init(), need not be given back.
+ * a pool again with defrag_init() that is no shorter, need not be given back.
  *
- * Moves blocks: no; writes nothing. Cost: O(1). Fails iff: DEFRAG_BAD_ARGUMENT.
+ * Moves blocks: no; writes nothing. Cost: O(1). Fails iff: DEFRAG_BAD_ARGUMENT; a
+ * damaged pool is given back too, in a hardened build as well.
  */
 DEFRAG_API defrag_status defrag_detach(defrag_pool *pool) DEFRAG_NONNULL(1);
 
@@ -589,13 +590,13 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  * Certainly moved: each unlocked block but the one that fills all between two
  * locked blocks (or an end of the pool) alone; and that one too, if some hole or
  * the wilderness holds it. Afterwards every byte of the free memory is
- * DEFRAG_SCRAMBLE_BYTE but for the first and the last word of a free block; what
- * is not free of the old places belongs to other blocks. A later call may bring a
- * block back to a place that it left.
+ * DEFRAG_SCRAMBLE_BYTE but for the first two words and the last of a free block,
+ * and the first of the wilderness; what is not free of the old places belongs to
+ * other blocks. A later call may bring a block back to a place that it left.
  *
  * No free memory is needed, none is lost, and what lies between two locked
  * blocks has as much of it as before unless a block that was alone there left. No
- * hole gets smaller but by such a block, and the wilderness by an eighth.
+ * hole gets smaller but by such a block, and the wilderness by an eighth, rounded up.
  *
  * DEFRAG_SCRAMBLE does this in every call that may move blocks and succeeds, after
  * the call's own work and within each stretch between locked blocks, with a seed
@@ -606,10 +607,13 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  *     lets them move no other block, they scramble nothing.
  *   - defrag_compact(), defrag_compact_step(), defrag_make_room(), with
  *     DEFRAG_MANUAL too: blocks that lie side by side change places, and no hole
- *     changes. What these calls slide and what has no neighbour is not moved
- *     besides; so after defrag_compact() each unlocked block lies elsewhere but
- *     the lowest of a stretch that had a gap above it. The bytes are neither
- *     counted nor limited by the budget of a step.
+ *     changes. What has no neighbour is not moved, nor what defrag_compact() and a step
+ *     slide; so after defrag_compact() each unlocked block lies elsewhere but one
+ *     that was alone at the bottom of its stretch, below a gap or the end of it.
+ *     The bytes are neither counted nor limited by the budget of a step.
+ * What moves is counted from where the call's own work left it: a block that
+ * defrag_make_room(), an allocation or defrag_resize() had to move first may come
+ * back to where it was.
  * All that the calls promise holds, except what they say of the bytes they move,
  * of their cost, and of blocks that move once. defrag_alloc_fast() never
  * scrambles.
@@ -618,7 +622,7 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  * twice the bytes of the pool. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
 #define DEFRAG_SCRAMBLE_BYTE 0xDB
-DEFRAG_API defrag_status defrag_scramble(defrag_pool *pool, uint32_t seed);
+DEFRAG_API defrag_status defrag_scramble(defrag_pool *pool, uint32_t seed) DEFRAG_NONNULL(1);
 
 /* --- Looking at it ---------------------------------------------------------------- */
 

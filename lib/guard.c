@@ -27,14 +27,15 @@ static bool is_bounded(const defrag_pool *pool, df_granules o, df_granules size)
            && block_size_before(pool, o + size) == size;
 }
 
-/* Whether both neighbours of the block at `o` in the ring of its bin point back at it. */
+/* Whether both neighbours of the block at `o` in the ring of its bin point back at it. No block is both. */
 static bool is_linked(const defrag_pool *pool, df_granules o, df_word header, df_word links)
 {
     unsigned bin = bins_of(links_size(links));
     df_granules sentinel = bins_sentinel(bin);
     df_granules previous = header_size(header);
     df_granules next = links_next(links);
-    return (pool->map & bins_bit(bin)) && (next == sentinel || block_is_inside(pool, next))
+    return (pool->map & bins_bit(bin))
+           && (next == sentinel || (next != previous && block_is_inside(pool, next)))
            && (previous == sentinel || block_is_inside(pool, previous)) && block_header(pool, next) == o
            && links_next(block_links(pool, previous)) == o;
 }
@@ -144,7 +145,7 @@ bool df_guard_free(const defrag_pool *pool, df_granules o, uint32_t slot)
     df_granules own = header_size(block_header(pool, o));
     df_granules size = own;
     return add_below(pool, o, &size) && add_above(pool, o + own, &size) && can_give_slot(pool)
-           && pool->free + own <= (df_granules)pool->floor - DF_FIRST
+           && own <= (df_granules)pool->floor - DF_FIRST - pool->free
            && (o + own == pool->top || can_link(pool, size));
 }
 
@@ -156,7 +157,7 @@ bool df_guard_resize(const defrag_pool *pool, df_granules o, uint32_t slot)
     df_granules near = 0;
     return add_below(pool, o, &near) && add_above(pool, o + own, &near)
            && near <= pool->free - heap_wilderness(pool)
-           && pool->free + own <= (df_granules)pool->floor - DF_FIRST && can_link_any(pool);
+           && own <= (df_granules)pool->floor - DF_FIRST - pool->free && can_link_any(pool);
 }
 
 bool df_guard_place(const defrag_pool *pool, df_granules o, df_granules size)

@@ -63,6 +63,7 @@ struct inside {
      */
     bool (*orphan)(defrag_pool *pool);  /* a free block is in no bin                        */
     bool (*misfile)(defrag_pool *pool); /* a free block is in the bin of another size       */
+    bool (*ring)(defrag_pool *pool, unsigned count); /* the last free blocks are linked to each other, to no bin */
     bool (*forge)(defrag_pool *pool, defrag_handle handle, unsigned kind); /* in its payload */
 
     /* Fields of the control block that may have more than one value. */

@@ -227,6 +227,37 @@ static bool misfile(defrag_pool *pool)
     return true;
 }
 
+/* The last free block that belongs into a bin, below `end`; 0: there is none. */
+static df_granules last_free(const defrag_pool *pool, df_granules end)
+{
+    df_granules last = 0;
+    for (df_granules o = DF_FIRST; o < end; o += block_size(pool, o, block_header(pool, o))) {
+        df_word header = block_header(pool, o);
+        if (!header_is_used(header) && !header_is_bare(header))
+            last = o;
+    }
+    return last;
+}
+
+static void link_both(defrag_pool *pool, df_granules previous, df_granules next)
+{
+    block_set_next(pool, previous, next);
+    block_set_header(pool, next, previous);
+}
+
+static bool ring(defrag_pool *pool, unsigned count)
+{
+    df_granules first = last_free(pool, pool->top);
+    df_granules o = first;
+    for (; o != 0 && count > 1; count--) {
+        df_granules below = last_free(pool, o);
+        link_both(pool, o, below);
+        o = below;
+    }
+    link_both(pool, o, first);
+    return o != 0;
+}
+
 /* A free block behind a used one that has granules to spare; 0: there is none. */
 static df_granules find_behind_used(const defrag_pool *pool)
 {
@@ -310,6 +341,7 @@ const struct inside DEFRAG_NAME(inside) = {
     .owner_of = owner_of,
     .orphan = orphan,
     .misfile = misfile,
+    .ring = ring,
     .forge = forge,
     .busy = FIELD(busy),
     .cursor = FIELD(cursor),

@@ -396,6 +396,35 @@ static void the_empty_slots(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/*
+ * The free blocks on both sides are linked to each other alone; or to a third one,
+ * which no look at either of them tells, and which unlinking the first of them lets
+ * the second one have as both neighbours.
+ */
+static void rings_without_a_bin(const struct defrag_build *b)
+{
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    EXPECT(s.inside->ring(s.pool, 2), "no two free blocks");
+    keep_damage(&s);
+    for (size_t i = 0; i < CALLS; i++) {
+        if (!(calls[i].looks & AROUND))
+            continue;
+        EXPECT(calls[i].run(&s) == DEFRAG_CORRUPT, "%s sees nothing", calls[i].name);
+        EXPECT(is_kept(&s), "%s has written", calls[i].name);
+    }
+    restore(&s);
+    for (size_t i = 0; i < CALLS; i++) {
+        EXPECT(s.inside->ring(s.pool, 3), "no three free blocks");
+        (void)calls[i].run(&s);
+        EXPECT_STATUS(b->check(s.pool), DEFRAG_CORRUPT);
+        restore(&s);
+    }
+    tear_down(&s);
+}
+
 /* A call that sees no damage itself is served, but what it would scramble stays. */
 static void nothing_is_scrambled(const struct defrag_build *b)
 {
@@ -470,6 +499,7 @@ int main(void)
         {"whatever is guarded", whatever_is_guarded},
         {"the surroundings of a block", the_surroundings},
         {"the empty slots", the_empty_slots},
+        {"rings without a bin", rings_without_a_bin},
         {"nothing is scrambled", nothing_is_scrambled},
         {"steps end at damage", steps_end_at_damage},
         {"compact meets damage on the way", compact_meets_damage_on_the_way},

@@ -375,6 +375,35 @@ static void the_surroundings(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/* Resize may link into any bin: each must have a first block that knows of it, or none. */
+static void the_heads_of_the_bins(const struct defrag_build *b)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    struct scene s;
+    unsigned found = 0;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    s.handle = s.handles[3]; /* the blocks at its sides are not the first of their bin */
+    size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++) {
+        if (strcmp(fields[f].name, "bin.next") != 0)
+            continue;
+        for (unsigned bit = 0; bit < fields[f].bits / 2; bit++) {
+            support_context("%s, bin at %zu, bit %u", b->name, fields[f].byte, bit);
+            flip(&s, &fields[f], bit);
+            keep_damage(&s);
+            EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
+            EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
+            EXPECT(is_kept(&s), "a refused resize has written");
+            restore(&s);
+            found++;
+        }
+    }
+    EXPECT(found > 0, "there are no bins");
+    tear_down(&s);
+}
+
 /* The list of empty slots has an end where the first one is the last, and only there. */
 static void the_empty_slots(const struct defrag_build *b)
 {
@@ -498,6 +527,7 @@ int main(void)
         {"an entry of another use", generation_and_mark},
         {"whatever is guarded", whatever_is_guarded},
         {"the surroundings of a block", the_surroundings},
+        {"the heads of the bins", the_heads_of_the_bins},
         {"the empty slots", the_empty_slots},
         {"rings without a bin", rings_without_a_bin},
         {"nothing is scrambled", nothing_is_scrambled},

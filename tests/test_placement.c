@@ -127,27 +127,30 @@ static void fill(struct shelf *shelf)
     }
 }
 
-/* The last of four blocks of a bin is the only one that holds the request. */
+/* The last of some blocks of a bin is the only one that holds the request. */
 static void make_room_moves_nothing_where_a_block_fits(const struct defrag_build *b)
 {
-    struct shelf shelf = {.b = b};
-    defrag_handle blocks[4], handle;
-    size_t bytes = support_payload(inside_of(b->name), WANTED);
-    shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
-    blocks[3] = take_apart(&shelf, FITTING);
-    for (size_t i = 0; i < 3; i++)
-        blocks[i] = take_apart(&shelf, SMALL);
-    size_t fitting = offset_of(&shelf, blocks[3]);
-    fill(&shelf);
-    for (size_t i = 4; i-- > 0;)
-        EXPECT_STATUS(b->free(shelf.pool, &blocks[i]), DEFRAG_OK);
-    EXPECT_STATUS(b->alloc_fast(shelf.pool, bytes, &handle), DEFRAG_FRAGMENTED);
-    EXPECT_STATUS(b->make_room(shelf.pool, bytes), DEFRAG_OK);
-    EXPECT(support_statistics(b, shelf.pool).moved_blocks == 0, "make_room moved a block");
-    EXPECT_STATUS(b->check(shelf.pool), DEFRAG_OK);
-    EXPECT_STATUS(b->alloc_fast(shelf.pool, bytes, &handle), DEFRAG_OK);
-    EXPECT(offset_of(&shelf, handle) == fitting, "placed elsewhere");
-    support_buffer_free(&shelf.buffer);
+    for (size_t small = 1; small <= 4; small++) {
+        struct shelf shelf = {.b = b};
+        defrag_handle blocks[5], handle;
+        size_t bytes = support_payload(inside_of(b->name), WANTED);
+        support_context("%s, %zu before it", b->name, small);
+        shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
+        blocks[small] = take_apart(&shelf, FITTING);
+        for (size_t i = 0; i < small; i++)
+            blocks[i] = take_apart(&shelf, SMALL);
+        size_t fitting = offset_of(&shelf, blocks[small]);
+        fill(&shelf);
+        for (size_t i = small + 1; i-- > 0;)
+            EXPECT_STATUS(b->free(shelf.pool, &blocks[i]), DEFRAG_OK);
+        EXPECT_STATUS(b->alloc_fast(shelf.pool, bytes, &handle), DEFRAG_FRAGMENTED);
+        EXPECT_STATUS(b->make_room(shelf.pool, bytes), DEFRAG_OK);
+        EXPECT(support_statistics(b, shelf.pool).moved_blocks == 0, "make_room moved a block");
+        EXPECT_STATUS(b->check(shelf.pool), DEFRAG_OK);
+        EXPECT_STATUS(b->alloc_fast(shelf.pool, bytes, &handle), DEFRAG_OK);
+        EXPECT(offset_of(&shelf, handle) == fitting, "placed elsewhere");
+        support_buffer_free(&shelf.buffer);
+    }
 }
 
 /* Under DEFRAG_MANUAL nothing moves, so a block deep in its bin has to be found; it fits exactly. */

@@ -241,6 +241,7 @@ static void null_pool(const struct defrag_build *b)
     EXPECT_STATUS(b->clean(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->compact(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->compact_step(NULL, 1, &moved), DEFRAG_BAD_ARGUMENT);
+    EXPECT(moved == 0, "a refused step says that it moved %zu bytes", moved);
     EXPECT_STATUS(b->make_room(NULL, 8), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->check(NULL), DEFRAG_BAD_ARGUMENT);
     EXPECT_STATUS(b->walk(NULL, visit_nothing, NULL), DEFRAG_BAD_ARGUMENT);

@@ -404,6 +404,42 @@ static void the_heads_of_the_bins(const struct defrag_build *b)
     tear_down(&s);
 }
 
+static struct inside_field find_field(struct scene *s, const char *name)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    size_t count = s->inside->guarded(s->pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++)
+        if (strcmp(fields[f].name, name) == 0)
+            return fields[f];
+    support_fail(__FILE__, __LINE__, "no field %s", name);
+}
+
+/* Free memory as it is counted: less than the free blocks at hand have, or more than there is room for. */
+static void the_count_of_free_memory(const struct defrag_build *b)
+{
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    struct inside_field free = find_field(&s, "control.free");
+    struct inside_field top = find_field(&s, "control.top"), floor = find_field(&s, "control.floor");
+    inside_store(s.pool, &free, inside_load(s.pool, &floor) - inside_load(s.pool, &top));
+    keep_damage(&s);
+    EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_alloc(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_alloc_fast(&s), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused call has written");
+    restore(&s);
+    inside_store(s.pool, &free, inside_load(s.pool, &floor));
+    keep_damage(&s);
+    EXPECT_STATUS(do_free(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused call has written");
+    tear_down(&s);
+}
+
 /* The list of empty slots has an end where the first one is the last, and only there. */
 static void the_empty_slots(const struct defrag_build *b)
 {
@@ -528,6 +564,7 @@ int main(void)
         {"whatever is guarded", whatever_is_guarded},
         {"the surroundings of a block", the_surroundings},
         {"the heads of the bins", the_heads_of_the_bins},
+        {"the count of free memory", the_count_of_free_memory},
         {"the empty slots", the_empty_slots},
         {"rings without a bin", rings_without_a_bin},
         {"nothing is scrambled", nothing_is_scrambled},

@@ -145,6 +145,19 @@ static void init_refuses_small_buffers(const struct defrag_build *b)
     }
 }
 
+/* What says whose image a buffer holds ends 16 bytes behind those that are skipped. */
+static void attach_looks_at_no_less(const struct defrag_build *b)
+{
+    const size_t skipped = inside_of(b->name)->granule - 1;
+    defrag_pool *pool;
+    struct support_buffer buffer = support_buffer_new(skipped + 64, 1);
+    memset(buffer.bytes, 0x5a, buffer.size);
+    for (size_t bytes = 0; bytes < 16; bytes++)
+        EXPECT_STATUS(b->attach(&pool, buffer.bytes, skipped + bytes, NULL), DEFRAG_BAD_SIZE);
+    EXPECT_STATUS(b->attach(&pool, buffer.bytes, skipped + 16, NULL), DEFRAG_CORRUPT);
+    support_buffer_free(&buffer);
+}
+
 static void init_refuses_large_buffers(const struct defrag_build *b)
 {
     const struct inside *inside = inside_of(b->name);
@@ -1209,6 +1222,7 @@ int main(void)
     static const struct support_test tests[] = {
         {"init refuses bad arguments", init_refuses_bad_arguments},
         {"init refuses small buffers", init_refuses_small_buffers},
+        {"attach looks at no less than whose image it is", attach_looks_at_no_less},
         {"init refuses large buffers", init_refuses_large_buffers},
         {"init aligns the buffer", init_aligns_the_buffer},
         {"BAD_ARGUMENT for a null pool", null_pool},

@@ -490,6 +490,20 @@ static void rings_without_a_bin(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/* Where the neighbours do not suffice resize relies on the whole pool. */
+static void growth_looks_at_all(const struct defrag_build *b)
+{
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    inside_store(s.pool, &s.inside->base, inside_load(s.pool, &s.inside->base) + 1);
+    keep_damage(&s);
+    EXPECT_STATUS(b->resize(s.pool, s.handle, 150 * b->alignment), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused resize has written");
+    tear_down(&s);
+}
+
 /* A call that sees no damage itself is served, but what it would scramble stays. */
 static void nothing_is_scrambled(const struct defrag_build *b)
 {
@@ -567,6 +581,7 @@ int main(void)
         {"the count of free memory", the_count_of_free_memory},
         {"the empty slots", the_empty_slots},
         {"rings without a bin", rings_without_a_bin},
+        {"growth looks at all", growth_looks_at_all},
         {"nothing is scrambled", nothing_is_scrambled},
         {"steps end at damage", steps_end_at_damage},
         {"compact meets damage on the way", compact_meets_damage_on_the_way},

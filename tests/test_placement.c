@@ -153,6 +153,43 @@ static void make_room_moves_nothing_where_a_block_fits(const struct defrag_build
     }
 }
 
+/* A block can grow by what lies below, sliding down itself, or above, where a small one makes way: that is cheaper. */
+static void growth_moves_the_fewest_bytes(const struct defrag_build *b)
+{
+    struct shelf shelf = {.b = b};
+    shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
+    defrag_handle gaps[3];
+    gaps[0] = take_apart(&shelf, 2);
+    gaps[1] = take(&shelf, 2);
+    defrag_handle growing = take_apart(&shelf, 10);
+    gaps[2] = take_apart(&shelf, 4);
+    fill(&shelf);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT_STATUS(b->free(shelf.pool, &gaps[i]), DEFRAG_OK);
+    EXPECT_STATUS(b->resize(shelf.pool, growing, support_payload(inside_of(b->name), 14)), DEFRAG_OK);
+    uint64_t moved = support_statistics(b, shelf.pool).moved_bytes;
+    EXPECT(moved == 2 * b->alignment, "%llu bytes moved", (unsigned long long)moved);
+    support_buffer_free(&shelf.buffer);
+}
+
+/* Whatever bin it is in. */
+static void a_hole_of_any_size_is_found(const struct defrag_build *b)
+{
+    for (size_t size = 3; size < 50000; size += size / 5 + 1) {
+        struct shelf shelf = {.b = b};
+        defrag_handle handle;
+        support_context("%s, %zu granules", b->name, size);
+        shelf.pool = support_pool_of(b, &shelf.buffer, size + 20, NULL);
+        defrag_handle hole = take_apart(&shelf, size);
+        size_t place = offset_of(&shelf, hole);
+        fill(&shelf);
+        EXPECT_STATUS(b->free(shelf.pool, &hole), DEFRAG_OK);
+        EXPECT_STATUS(b->alloc_fast(shelf.pool, 1, &handle), DEFRAG_OK);
+        EXPECT(offset_of(&shelf, handle) == place, "placed elsewhere");
+        support_buffer_free(&shelf.buffer);
+    }
+}
+
 /* Under DEFRAG_MANUAL nothing moves, so a block deep in its bin has to be found; it fits exactly. */
 static void all_of_the_own_bin_is_searched(const struct defrag_build *b)
 {
@@ -243,6 +280,8 @@ int main(void)
         {"alloc tries four blocks of its own bin", alloc_tries_four_of_its_own_bin},
         {"alloc_fast and resize try the head of their own bin", the_others_try_the_head_of_their_own_bin},
         {"make_room moves nothing where a block fits", make_room_moves_nothing_where_a_block_fits},
+        {"growth moves the fewest bytes", growth_moves_the_fewest_bytes},
+        {"a hole of any size is found", a_hole_of_any_size_is_found},
         {"all of the own bin is searched", all_of_the_own_bin_is_searched},
         {"make_room changes nothing where there is room", make_room_changes_nothing_where_there_is_room},
         {"make_room needs no wilderness", make_room_needs_no_wilderness},

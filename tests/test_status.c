@@ -1127,6 +1127,17 @@ static void walk_stops_where_told(const struct defrag_build *b)
     bench_close(&t);
 }
 
+/* Without gaps there is nothing to do, so that no budget is too small for it. */
+static void a_compact_pool_takes_one_step(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    for (int i = 0; i < 5; i++)
+        (void)allocate(&t, 3);
+    EXPECT_STATUS(b->compact_step(t.pool, 0, NULL), DEFRAG_OK);
+    bench_close(&t);
+}
+
 static void more_and_ok(const struct defrag_build *b)
 {
     struct bench t;
@@ -1254,6 +1265,7 @@ int main(void)
         {"compaction leaves damaged blocks", compaction_leaves_damaged_blocks},
         {"unlock of a damaged block", unlock_of_a_damaged_block},
         {"walk stops where it is told to", walk_stops_where_told},
+        {"a compact pool takes one step", a_compact_pool_takes_one_step},
         {"MORE", more_and_ok},
         {"names of the statuses, version", names_of_statuses},
         {"the document agrees with the model", document_agrees},

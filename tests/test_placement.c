@@ -172,19 +172,24 @@ static void growth_moves_the_fewest_bytes(const struct defrag_build *b)
     support_buffer_free(&shelf.buffer);
 }
 
-/* Whatever bin it is in. */
-static void a_hole_of_any_size_is_found(const struct defrag_build *b)
+/* Two holes of neighbouring bins, the smaller one freed last: it does not stand before the other. */
+static void each_bin_is_one_of_its_own(const struct defrag_build *b)
 {
-    for (size_t size = 3; size < 50000; size += size / 5 + 1) {
+    const struct inside *inside = inside_of(b->name);
+    for (size_t size = inside->smallest + 1; size < 600; size++) {
         struct shelf shelf = {.b = b};
         defrag_handle handle;
+        if (inside->bin_of(size) == inside->bin_of(size - 1))
+            continue;
         support_context("%s, %zu granules", b->name, size);
-        shelf.pool = support_pool_of(b, &shelf.buffer, size + 20, NULL);
-        defrag_handle hole = take_apart(&shelf, size);
-        size_t place = offset_of(&shelf, hole);
+        shelf.pool = support_pool_of(b, &shelf.buffer, 2 * size + 20, NULL);
+        defrag_handle small = take_apart(&shelf, size - 1);
+        defrag_handle fitting = take_apart(&shelf, size);
+        size_t place = offset_of(&shelf, fitting);
         fill(&shelf);
-        EXPECT_STATUS(b->free(shelf.pool, &hole), DEFRAG_OK);
-        EXPECT_STATUS(b->alloc_fast(shelf.pool, 1, &handle), DEFRAG_OK);
+        EXPECT_STATUS(b->free(shelf.pool, &fitting), DEFRAG_OK);
+        EXPECT_STATUS(b->free(shelf.pool, &small), DEFRAG_OK);
+        EXPECT_STATUS(b->alloc_fast(shelf.pool, support_payload(inside, size), &handle), DEFRAG_OK);
         EXPECT(offset_of(&shelf, handle) == place, "placed elsewhere");
         support_buffer_free(&shelf.buffer);
     }
@@ -281,7 +286,7 @@ int main(void)
         {"alloc_fast and resize try the head of their own bin", the_others_try_the_head_of_their_own_bin},
         {"make_room moves nothing where a block fits", make_room_moves_nothing_where_a_block_fits},
         {"growth moves the fewest bytes", growth_moves_the_fewest_bytes},
-        {"a hole of any size is found", a_hole_of_any_size_is_found},
+        {"each bin is one of its own", each_bin_is_one_of_its_own},
         {"all of the own bin is searched", all_of_the_own_bin_is_searched},
         {"make_room changes nothing where there is room", make_room_changes_nothing_where_there_is_room},
         {"make_room needs no wilderness", make_room_needs_no_wilderness},

@@ -288,6 +288,23 @@ static void a_kept_pointer(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/* All blocks lie above one gap, and there is room already: they change places even so. */
+static void make_room_turns_what_lies_above_a_gap(const struct defrag_build *b)
+{
+    static const defrag_config scrambling = {.flags = DEFRAG_SCRAMBLE};
+    struct support_buffer buffer;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    defrag_handle h[4];
+    for (size_t i = 0; i < 4; i++)
+        EXPECT_STATUS(b->alloc(pool, 20, &h[i]), DEFRAG_OK);
+    EXPECT_STATUS(b->free(pool, &h[0]), DEFRAG_OK);
+    EXPECT_STATUS(b->detach(pool), DEFRAG_OK);
+    EXPECT_STATUS(b->attach(&pool, buffer.bytes, buffer.size, &scrambling), DEFRAG_OK);
+    EXPECT_STATUS(b->make_room(pool, 1), DEFRAG_OK);
+    EXPECT(support_statistics(b, pool).moved_blocks == 3, "not every block has moved");
+    support_buffer_free(&buffer);
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -296,6 +313,7 @@ int main(void)
         {"calls under SCRAMBLE", the_flag},
         {"calls under SCRAMBLE and MANUAL", the_flag_with_manual},
         {"a pointer kept over an allocation", a_kept_pointer},
+        {"make_room turns what lies above a gap", make_room_turns_what_lies_above_a_gap},
     };
     int failed = support_run("scramble", tests, sizeof tests / sizeof tests[0]);
     layout_free(&now);

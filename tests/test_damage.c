@@ -375,16 +375,21 @@ static void the_surroundings(const struct defrag_build *b)
     tear_down(&s);
 }
 
-/* Resize may link into any bin: each must have a first block that knows of it, or none. */
+/*
+ * Resize may link into any bin: each must have a first block that knows of it, or
+ * none. Free links into that of three blocks together, the victim and its neighbours.
+ */
 static void the_heads_of_the_bins(const struct defrag_build *b)
 {
     static struct inside_field fields[FIELDS_MAX];
     struct scene s;
-    unsigned found = 0;
+    unsigned bin = 0;
     if (b->name[0] != 'h')
         return;
     set_up(&s, b, UNLOCKED);
     s.handle = s.handles[3]; /* the blocks at its sides are not the first of their bin */
+    size_t two = (header_of(&s, s.handles[3]) - header_of(&s, s.handles[1])) / s.inside->granule;
+    unsigned joined = s.inside->bin_of(3 * two / 2) - s.inside->bin_of(1);
     size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
     for (size_t f = 0; f < count; f++) {
         if (strcmp(fields[f].name, "bin.next") != 0)
@@ -395,12 +400,13 @@ static void the_heads_of_the_bins(const struct defrag_build *b)
             keep_damage(&s);
             EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
             EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
-            EXPECT(is_kept(&s), "a refused resize has written");
+            EXPECT(bin != joined || do_free(&s) == DEFRAG_CORRUPT, "free links into a damaged bin");
+            EXPECT(is_kept(&s), "a refused call has written");
             restore(&s);
-            found++;
         }
+        bin++;
     }
-    EXPECT(found > 0, "there are no bins");
+    EXPECT(bin > joined, "only %u bins", bin);
     tear_down(&s);
 }
 

@@ -1127,6 +1127,21 @@ static void walk_stops_where_told(const struct defrag_build *b)
     bench_close(&t);
 }
 
+/* The peaks are those of what was, and of a new pool there are none. */
+static void peaks(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 60, NULL);
+    defrag_statistics fresh = support_statistics(b, t.pool);
+    EXPECT(fresh.peak_live_bytes == 0 && fresh.fewest_free_bytes == fresh.free_bytes, "a new pool has peaks");
+    defrag_handle block = allocate(&t, 10);
+    EXPECT_STATUS(b->free(t.pool, &block), DEFRAG_OK);
+    defrag_statistics s = support_statistics(b, t.pool);
+    EXPECT(s.peak_live_bytes == 10 * b->alignment && s.fewest_free_bytes == fresh.free_bytes - s.peak_live_bytes,
+           "%zu bytes at most", (size_t)s.peak_live_bytes);
+    bench_close(&t);
+}
+
 /* Without gaps there is nothing to do, so that no budget is too small for it. */
 static void a_compact_pool_takes_one_step(const struct defrag_build *b)
 {
@@ -1265,6 +1280,7 @@ int main(void)
         {"compaction leaves damaged blocks", compaction_leaves_damaged_blocks},
         {"unlock of a damaged block", unlock_of_a_damaged_block},
         {"walk stops where it is told to", walk_stops_where_told},
+        {"peaks", peaks},
         {"a compact pool takes one step", a_compact_pool_takes_one_step},
         {"MORE", more_and_ok},
         {"names of the statuses, version", names_of_statuses},

@@ -10,7 +10,7 @@ for tool in $cross-gcc qemu-system-arm; do
 done
 seeds='2463534242 1 88172645'
 target=$top_srcdir/tests/target
-flags="-std=c11 -mthumb -ffunction-sections -fno-tree-loop-distribute-patterns -I$lib -I$top_srcdir"
+flags="-std=c11 -D_GNU_SOURCE= -mthumb -ffunction-sections -fno-tree-loop-distribute-patterns -I$lib -I$top_srcdir"
 link="$target/startup.c -T $target/mps2.ld --specs=rdimon.specs -nostartfiles -Wl,--gc-sections"
 
 # Who uses only these links only what they need.

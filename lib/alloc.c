@@ -7,8 +7,9 @@
  * grow for its handle, the wilderness must have that granule besides.
  */
 #include "check.h"
-#include "compact.h"
 #include "guard.h"
+#include "room.h"
+#include "scramble.h"
 
 /* Blocks of the own bin that defrag_alloc() tries before the next bin; defrag_alloc_fast() tries one. */
 #define ALLOC_TRIES 4

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Giving a block another size: the nearest place first, other blocks' bytes last. */
 #include "check.h"
-#include "compact.h"
+#include "gather.h"
 #include "guard.h"
+#include "room.h"
+#include "scramble.h"
 
 /* Cuts the block at `o` down to `want` granules. */
 static void shrink(defrag_pool *pool, df_granules o, df_granules want)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
-#include "compact.h"
+#include "room.h"
 
 /* The largest payload of a block of `size` granules, 0 if that is less than a block. */
 static size_t largest_payload(df_granules size)

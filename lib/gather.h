@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Letting a block grow where it is, with the free memory around it. */
+#ifndef DF_GATHER_H
+#define DF_GATHER_H
+
+#include "heap.h"
+
+/*
+ * Lets the used, unlocked block at `o` grow to `want` granules with the free
+ * memory of its own segment, brought to it from both sides at the least cost.
+ * Says whether that was enough; if not, nothing has moved.
+ */
+bool df_gather(defrag_pool *pool, df_granules o, df_granules want);
+
+#endif

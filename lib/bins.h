@@ -51,9 +51,9 @@ DF_INLINE unsigned bins_above(df_map map, unsigned bin)
     return map ? bin + 1 + bits_clz_map(map) : 0;
 }
 
+/* Makes all bins empty; the map is so already. */
 DF_INLINE void bins_format(defrag_pool *pool)
 {
-    pool->map = 0;
     for (unsigned bin = DF_BIN_FIRST; bin <= DF_BIN_LAST; bin++) {
         df_granules sentinel = bins_sentinel(bin);
         block_set_header(pool, sentinel, sentinel);

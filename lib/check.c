@@ -81,7 +81,7 @@ static bool is_footer_clean(const defrag_pool *pool, df_granules o, df_granules 
 static bool check_free(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)
 {
     df_granules size = block_free_size(pool, o, header);
-    return !prev_free && size > 0 && (header_is_bare(header) || size >= BLOCK_MIN) && size < pool->top - o
+    return !prev_free && (header_is_bare(header) || size >= BLOCK_MIN) && size < pool->top - o
            && block_size_before(pool, o + size) == size && is_footer_clean(pool, o, size);
 }
 

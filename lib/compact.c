@@ -46,12 +46,11 @@ static void pass_by(defrag_pool *pool, df_granules o, df_word header)
 /*
  * Goes on from the cursor until the top is reached, or `budget` bytes are spent.
  * The first thing is done whatever it costs. Where that cannot be done for
- * damage, nothing is; damage behind it is left to the next step.
+ * damage, nothing is; damage behind it is left to the next step. Adds what moves to `*moved`.
  */
 static defrag_status advance(defrag_pool *pool, size_t budget, size_t *moved)
 {
     size_t spent = 0;
-    *moved = 0;
     while (pool->cursor < pool->top) {
         df_granules o = pool->cursor;
         df_word header = block_header(pool, o);
@@ -86,18 +85,13 @@ static defrag_status advance(defrag_pool *pool, size_t budget, size_t *moved)
     return DEFRAG_OK;
 }
 
-/* Whether there is nothing left to do; O(1). */
-static bool is_done(defrag_pool *pool)
-{
-    if (heap_is_compact(pool))
-        pool->cursor = pool->top;
-    return pool->cursor >= pool->top;
-}
-
+/* O(1) where there is nothing left to do. */
 static defrag_status compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
 {
     *moved = 0;
-    return is_done(pool) ? DEFRAG_OK : advance(pool, max_bytes, moved);
+    if (heap_is_compact(pool))
+        pool->cursor = pool->top;
+    return advance(pool, max_bytes, moved);
 }
 
 /* Turns such runs if the configuration says so. What a step slides is no low run before and no high run after. */

@@ -103,7 +103,10 @@ static df_granules chain_lift(defrag_pool *pool, struct chain chain, df_granules
     return limit;
 }
 
-/* Makes the block at `place` `want` granules long; what is left up to `ceiling` is free. */
+/*
+ * Makes the block at `place` `want` granules long; what is left up to `ceiling` is free, and a used block
+ * there knows of none before it.
+ */
 static void gather_finish(defrag_pool *pool, df_granules place, df_granules want, df_granules ceiling)
 {
     df_granules end = place + want;
@@ -115,9 +118,7 @@ static void gather_finish(defrag_pool *pool, df_granules place, df_granules want
     df_word header = block_header(pool, ceiling);
     if (!header_is_used(header))
         ceiling += df_bins_remove(pool, ceiling, header);
-    if (ceiling == end) {
-        block_set_prev_used(pool, end);
-    } else {
+    if (ceiling != end) {
         df_bins_insert(pool, end, ceiling - end);
         block_set_prev_free(pool, ceiling);
     }

@@ -46,7 +46,7 @@ static df_granules free_size(const defrag_pool *pool, df_granules o)
     if (!block_is_inside(pool, o))
         return 0;
     df_word header = block_header(pool, o);
-    if (header_is_used(header) || header_is_top(header))
+    if (header_is_used(header))
         return 0;
     df_granules size = block_free_size(pool, o, header);
     if (!is_bounded(pool, o, size))

@@ -417,6 +417,8 @@ def main():
     parser.add_argument("--fresh", action="store_true", help="believe nothing of earlier runs")
     parser.add_argument("--builds", type=int, metavar="N", help="no more than N that a mutant changes")
     parser.add_argument("--minutes", type=float, default=1e6, help="then leave the rest untried")
+    parser.add_argument("--only", action="append", metavar="TEXT",
+                        help="mutants with this in their name, as the report has it; more than one may be given")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "build" / "mutation", help="a folder")
     parser.add_argument("files", nargs="*", help="files of lib/; all of them if there are none")
@@ -427,15 +429,19 @@ def main():
     for name in chosen:
         if name not in everything:
             parser.error(f"{name}: no file of lib/ that is mutated")
+    def mutants_in(folder):
+        return [m for name in chosen for m in mutants_of(name, (folder / name).read_text())
+                if not options.only or any(text in m.name for text in options.only)]
+
     if options.list:
-        for mutant in (m for name in chosen for m in mutants_of(name, (LIB / name).read_text())):
+        for mutant in mutants_in(LIB):
             print(f"{mutant.place}\n  - {mutant.before}\n  + {mutant.after}")
         return 0
 
     begun = time.time()
     entries = read_equivalent(HERE / "equivalent.txt")
     bench = Bench(options.output.resolve(), options.fresh, options.builds)
-    mutants = [m for name in chosen for m in mutants_of(name, (bench.lib / name).read_text())]
+    mutants = mutants_in(bench.lib)
     for build in QUICK + BUILDS:
         # The original must pass them all, or a failure says nothing.
         code = bench.quick.get(build.name) or digest(*sorted(bench.objects[build.name].items()))
@@ -443,7 +449,8 @@ def main():
         if found:
             sys.exit(f"{found[1]} {found[0]} on {build.name} without any change")
     outcomes = run_all(bench, mutants, options.jobs, options.minutes)
-    lines, sound = report(mutants, outcomes, entries, chosen, time.time() - begun)
+    whole = [] if options.only else chosen
+    lines, sound = report(mutants, outcomes, entries, whole, time.time() - begun)
     path = options.output / "report.txt"
     path.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

@@ -603,8 +603,9 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  * from the statistics:
  *   - defrag_alloc(), defrag_alloc_slice(), defrag_alloc_request(),
  *     defrag_resize(): each unlocked block moves that has a free granule or
- *     another unlocked block between the locked ones. With DEFRAG_MANUAL, which
- *     lets them move no other block, they scramble nothing.
+ *     another unlocked block between the locked ones; and a new block that is not
+ *     zeroed is filled as free memory is. With DEFRAG_MANUAL, which lets them move
+ *     no other block, they scramble nothing.
  *   - defrag_compact(), defrag_compact_step(), defrag_make_room(), with
  *     DEFRAG_MANUAL too: blocks that lie side by side change places, and no hole
  *     changes. What has no neighbour is not moved, nor what defrag_compact() and a step

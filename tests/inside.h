@@ -14,7 +14,7 @@
 
 #include "defrag.h"
 
-#define INSIDE_FORGERIES 5
+#define INSIDE_FORGERIES 6
 
 /* A run of bits of the image. */
 struct inside_field {
@@ -63,6 +63,7 @@ struct inside {
      */
     bool (*orphan)(defrag_pool *pool);  /* a free block is in no bin                        */
     bool (*misfile)(defrag_pool *pool); /* a free block is in the bin of another size       */
+    bool (*below_wilderness)(defrag_pool *pool); /* the first granule of the wilderness is a free block */
     bool (*ring)(defrag_pool *pool, unsigned count); /* the last free blocks are linked to each other, to no bin */
     bool (*forge)(defrag_pool *pool, defrag_handle handle, unsigned kind); /* in its payload */
 

@@ -227,6 +227,16 @@ static bool misfile(defrag_pool *pool)
     return true;
 }
 
+static bool below_wilderness(defrag_pool *pool)
+{
+    df_granules o = pool->top;
+    if (o == pool->floor)
+        return false;
+    block_set_top(pool, o + 1);
+    df_bins_insert(pool, o, 1);
+    return true;
+}
+
 /* The last free block that belongs into a bin, below `end`; 0: there is none. */
 static df_granules last_free(const defrag_pool *pool, df_granules end)
 {
@@ -286,7 +296,7 @@ static bool forge_overlap(defrag_pool *pool, unsigned bin)
 
 /*
  * Kinds 0 to 2: what follows the pretended block is nothing, not told, of another
- * place. 3: it reaches over a real one. 4: it has no length.
+ * place. 3: it reaches over a real one. 4: it has no length. 5: it leads far out of the pool.
  */
 static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
 {
@@ -300,8 +310,8 @@ static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
     if (kind == 3)
         return forge_overlap(pool, bin);
     df_granules at = o + BLOCK_MIN;
-    if (kind == 4) {
-        ring_of_one(pool, bin, at, 0);
+    if (kind >= 4) {
+        ring_of_one(pool, bin, at, kind == 4 ? 0 : DF_HALF_MAX / 2);
         return true;
     }
     if (size + 2 * BLOCK_MIN > header_size(block_header(pool, o)))
@@ -341,6 +351,7 @@ const struct inside DEFRAG_NAME(inside) = {
     .owner_of = owner_of,
     .orphan = orphan,
     .misfile = misfile,
+    .below_wilderness = below_wilderness,
     .ring = ring,
     .forge = forge,
     .busy = FIELD(busy),

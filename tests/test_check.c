@@ -64,6 +64,8 @@ static void make_rich(struct specimen *s, const struct defrag_build *build)
     EXPECT_STATUS(build->resize(s->pool, s->handles[8], support_payload(s->inside, 8)), DEFRAG_OK);
     EXPECT_STATUS(build->resize(s->pool, s->handles[4], support_payload(s->inside, 2)), DEFRAG_OK);
     EXPECT_STATUS(build->resize(s->pool, s->handles[17], support_payload(s->inside, 12)), DEFRAG_OK);
+    /* One is added, which leaves three. */
+    EXPECT_STATUS(build->resize(s->pool, s->handles[12], support_payload(s->inside, 6)), DEFRAG_OK);
     defrag_handle block[3];
     for (size_t i = 0; i < 3; i++)
         EXPECT_STATUS(build->alloc(s->pool, support_payload(s->inside, 8), &block[i]), DEFRAG_OK);
@@ -198,6 +200,9 @@ static void frauds(const struct defrag_build *build)
     restore(&s);
     EXPECT(s.inside->misfile(s.pool), "no block can be misfiled");
     EXPECT_STATUS(build->check(s.pool), DEFRAG_CORRUPT);
+    restore(&s);
+    EXPECT(s.inside->below_wilderness(s.pool), "no wilderness");
+    EXPECT_STATUS(build->check(s.pool), DEFRAG_CORRUPT);
     for (unsigned kind = 0; kind < INSIDE_FORGERIES; kind++) {
         restore(&s);
         EXPECT(s.inside->forge(s.pool, large, kind), "no block can be forged (%u)", kind);
@@ -259,6 +264,8 @@ static void counters_have_ranges(const struct defrag_build *build)
     expect_range(&s, &in->free_lowest, UINT64_MAX, false);
     expect_range(&s, &in->peak_live, capacity + 1, false);
     expect_range(&s, &in->fewest_free, capacity + 1, false);
+    expect_range(&s, &in->peak_blocks, in->slots_max, true);
+    expect_range(&s, &in->peak_blocks, (uint64_t)in->slots_max + 1, false);
     expect_range(&s, &in->peak_blocks, blocks - 1, false);
     expect_range(&s, &in->peak_blocks, 0, false);
     discard(&s);

@@ -77,6 +77,16 @@ static void flip(struct scene *s, const struct inside_field *field, unsigned bit
     inside_store(s->pool, field, inside_load(s->pool, field) ^ (uint64_t)1 << bit);
 }
 
+static struct inside_field find_field(struct scene *s, const char *name)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    size_t count = s->inside->guarded(s->pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++)
+        if (strcmp(fields[f].name, name) == 0)
+            return fields[f];
+    support_fail(__FILE__, __LINE__, "no field %s", name);
+}
+
 /* --- Calls, on the victim where they take a handle ------------------------------------------- */
 
 static defrag_status do_free(struct scene *s)
@@ -316,6 +326,28 @@ static void whatever_is_guarded(const struct defrag_build *b)
     }
 }
 
+/* Less than a block, and more than there is below the top. */
+static void sizes_that_no_block_has(const struct defrag_build *b)
+{
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    struct inside_field size = s.inside->owner_of(s.pool, s.handle);
+    struct inside_field offset = s.inside->offset_of(s.pool, s.handle), top = find_field(&s, "control.top");
+    size.bits = size.shift - 1;
+    size.shift = 0;
+    uint64_t reach = inside_load(s.pool, &top) - inside_load(s.pool, &offset);
+    const uint64_t wrong[] = {0, s.inside->smallest - 1, reach + 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        support_context("%s, %llu granules", b->name, (unsigned long long)wrong[i]);
+        inside_store(s.pool, &size, wrong[i]);
+        expect_refusals(&s);
+        restore(&s);
+    }
+    tear_down(&s);
+}
+
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -410,17 +442,93 @@ static void the_heads_of_the_bins(const struct defrag_build *b)
     tear_down(&s);
 }
 
-static struct inside_field find_field(struct scene *s, const char *name)
+/*
+ * Alloc and alloc_fast follow the head of a bin to where no block can begin, which
+ * reads as a free block of no size.
+ */
+static void heads_that_lead_nowhere(const struct defrag_build *b)
 {
     static struct inside_field fields[FIELDS_MAX];
-    size_t count = s->inside->guarded(s->pool, fields, FIELDS_MAX);
-    for (size_t f = 0; f < count; f++)
-        if (strcmp(fields[f].name, name) == 0)
-            return fields[f];
-    support_fail(__FILE__, __LINE__, "no field %s", name);
+    struct scene s;
+    defrag_handle out;
+    unsigned filled = 0;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    size_t bytes = support_payload(s.inside, s.inside->smallest);
+    uint64_t first = inside_load(s.pool, &s.inside->cursor);
+    size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++) {
+        if (strcmp(fields[f].name, "bin.next") != 0)
+            continue;
+        fields[f].bits /= 2;
+        if (inside_load(s.pool, &fields[f]) < first)
+            continue;
+        filled++;
+        inside_store(s.pool, &fields[f], UINT64_MAX);
+        keep_damage(&s);
+        EXPECT_STATUS(b->alloc(s.pool, bytes, &out), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->alloc_fast(s.pool, bytes, &out), DEFRAG_CORRUPT);
+        EXPECT(is_kept(&s), "a refused alloc has written");
+        restore(&s);
+    }
+    EXPECT(filled > 0, "no bin has a block");
+    tear_down(&s);
 }
 
-/* Free memory as it is counted: less than the free blocks at hand have, or more than there is room for. */
+/* No bit of the map says that the bin of the free blocks at hand has any. */
+static void an_empty_map(const struct defrag_build *b)
+{
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    struct inside_field map = find_field(&s, "control.map");
+    inside_store(s.pool, &map, 0);
+    keep_damage(&s);
+    EXPECT_STATUS(do_free(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused call has written");
+    tear_down(&s);
+}
+
+/*
+ * The free block above says that it reaches beyond the top. Its neighbours in its
+ * bin are other blocks, and there is a free block of the size that it pretends.
+ */
+static void a_free_block_that_leads_out(const struct defrag_build *b)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    struct scene s;
+    if (b->name[0] != 'h')
+        return;
+    set_up(&s, b, UNLOCKED);
+    size_t large = 5 * (header_of(&s, s.handles[9]) - header_of(&s, s.handles[7])) / 2 / s.inside->granule;
+    EXPECT_STATUS(b->free(s.pool, &s.handles[1]), DEFRAG_OK);
+    EXPECT_STATUS(b->free(s.pool, &s.handles[3]), DEFRAG_OK);
+    s.handle = s.handles[7];
+    unsigned found = 0;
+    size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++) {
+        if (strcmp(fields[f].name, "free.size") != 0 || fields[f].byte < header_of(&s, s.handles[7])
+            || fields[f].byte > header_of(&s, s.handles[9]))
+            continue;
+        inside_store(s.pool, &fields[f], large);
+        found++;
+    }
+    EXPECT(found == 1, "%u free blocks above", found);
+    keep_damage(&s);
+    EXPECT_STATUS(do_free(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
+    EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused call has written");
+    tear_down(&s);
+}
+
+/*
+ * Free memory as it is counted: less than the free blocks at hand have, or so much
+ * that what is left is less than the block that is given back.
+ */
 static void the_count_of_free_memory(const struct defrag_build *b)
 {
     struct scene s;
@@ -437,7 +545,9 @@ static void the_count_of_free_memory(const struct defrag_build *b)
     EXPECT_STATUS(do_alloc_fast(&s), DEFRAG_CORRUPT);
     EXPECT(is_kept(&s), "a refused call has written");
     restore(&s);
-    inside_store(s.pool, &free, inside_load(s.pool, &floor));
+    size_t own = support_granules(s.inside, b->size(s.pool, s.handle));
+    size_t live = support_statistics(b, s.pool).live_bytes / s.inside->granule;
+    inside_store(s.pool, &free, inside_load(s.pool, &free) + live - own + 1);
     keep_damage(&s);
     EXPECT_STATUS(do_free(&s), DEFRAG_CORRUPT);
     EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
@@ -446,7 +556,10 @@ static void the_count_of_free_memory(const struct defrag_build *b)
     tear_down(&s);
 }
 
-/* The list of empty slots has an end where the first one is the last, and only there. */
+/*
+ * The list of empty slots has an end where the first one is the last, and only there;
+ * there is an end iff there is a beginning; and it can be made longer at its end.
+ */
 static void the_empty_slots(const struct defrag_build *b)
 {
     struct scene s;
@@ -464,6 +577,21 @@ static void the_empty_slots(const struct defrag_build *b)
         EXPECT(is_kept(&s), "a refused alloc has written");
         restore(&s);
     }
+    struct inside_field first = s.inside->offset_of(s.pool, DEFRAG_NULL), tail = find_field(&s, "control.free_tail");
+    for (size_t i = 0; i < 2; i++) {
+        inside_store(s.pool, i ? &tail : &first, 0);
+        inside_store(s.pool, &first, i ? BLOCKS + 1 : 0);
+        keep_damage(&s);
+        EXPECT_STATUS(b->alloc(s.pool, 1, &out), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->alloc_fast(s.pool, 1, &out), DEFRAG_CORRUPT);
+        EXPECT(is_kept(&s), "a refused alloc has written");
+        restore(&s);
+    }
+    struct inside_field last = s.inside->offset_of(s.pool, s.handles[BLOCKS - 2]);
+    inside_store(s.pool, &last, 1);
+    keep_damage(&s);
+    EXPECT_STATUS(do_free(&s), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused free has written");
     tear_down(&s);
 }
 
@@ -496,17 +624,20 @@ static void rings_without_a_bin(const struct defrag_build *b)
     tear_down(&s);
 }
 
-/* Where the neighbours do not suffice resize relies on the whole pool. */
-static void growth_looks_at_all(const struct defrag_build *b)
+/* Where no place is found at once resize and alloc rely on the whole pool. */
+static void what_moves_blocks_looks_at_all(const struct defrag_build *b)
 {
     struct scene s;
+    defrag_handle out;
     if (b->name[0] != 'h')
         return;
     set_up(&s, b, UNLOCKED);
+    size_t bytes = support_statistics(b, s.pool).largest_fast + 1;
     inside_store(s.pool, &s.inside->base, inside_load(s.pool, &s.inside->base) + 1);
     keep_damage(&s);
     EXPECT_STATUS(b->resize(s.pool, s.handle, 150 * b->alignment), DEFRAG_CORRUPT);
-    EXPECT(is_kept(&s), "a refused resize has written");
+    EXPECT_STATUS(b->alloc(s.pool, bytes, &out), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused call has written");
     tear_down(&s);
 }
 
@@ -582,12 +713,16 @@ int main(void)
         {"header and entry that disagree", header_and_entry},
         {"an entry of another use", generation_and_mark},
         {"whatever is guarded", whatever_is_guarded},
+        {"sizes that no block has", sizes_that_no_block_has},
         {"the surroundings of a block", the_surroundings},
         {"the heads of the bins", the_heads_of_the_bins},
+        {"heads that lead nowhere", heads_that_lead_nowhere},
+        {"an empty map", an_empty_map},
+        {"a free block that leads out", a_free_block_that_leads_out},
         {"the count of free memory", the_count_of_free_memory},
         {"the empty slots", the_empty_slots},
         {"rings without a bin", rings_without_a_bin},
-        {"growth looks at all", growth_looks_at_all},
+        {"what moves blocks looks at all", what_moves_blocks_looks_at_all},
         {"nothing is scrambled", nothing_is_scrambled},
         {"steps end at damage", steps_end_at_damage},
         {"compact meets damage on the way", compact_meets_damage_on_the_way},

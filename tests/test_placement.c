@@ -172,6 +172,24 @@ static void growth_moves_the_fewest_bytes(const struct defrag_build *b)
     support_buffer_free(&shelf.buffer);
 }
 
+/* By one granule: below are a smaller block and the one that grows, above is a larger block alone. */
+static void growth_counts_the_block_itself(const struct defrag_build *b)
+{
+    struct shelf shelf = {.b = b};
+    shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
+    defrag_handle below = take_apart(&shelf, 2);
+    defrag_handle growing = take(&shelf, 3);
+    (void)take(&shelf, 4);
+    defrag_handle above = take_apart(&shelf, 2);
+    fill(&shelf);
+    EXPECT_STATUS(b->free(shelf.pool, &below), DEFRAG_OK);
+    EXPECT_STATUS(b->free(shelf.pool, &above), DEFRAG_OK);
+    EXPECT_STATUS(b->resize(shelf.pool, growing, support_payload(inside_of(b->name), 5)), DEFRAG_OK);
+    uint64_t moved = support_statistics(b, shelf.pool).moved_bytes;
+    EXPECT(moved == 4 * b->alignment, "%llu bytes moved", (unsigned long long)moved);
+    support_buffer_free(&shelf.buffer);
+}
+
 /* Two holes of neighbouring bins, the smaller one freed last: it does not stand before the other. */
 static void each_bin_is_one_of_its_own(const struct defrag_build *b)
 {
@@ -286,6 +304,7 @@ int main(void)
         {"alloc_fast and resize try the head of their own bin", the_others_try_the_head_of_their_own_bin},
         {"make_room moves nothing where a block fits", make_room_moves_nothing_where_a_block_fits},
         {"growth moves the fewest bytes", growth_moves_the_fewest_bytes},
+        {"growth counts the block itself", growth_counts_the_block_itself},
         {"each bin is one of its own", each_bin_is_one_of_its_own},
         {"all of the own bin is searched", all_of_the_own_bin_is_searched},
         {"make_room changes nothing where there is room", make_room_changes_nothing_where_there_is_room},

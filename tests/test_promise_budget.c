@@ -163,22 +163,53 @@ static void unlock_and_free_before_the_first_step(const struct defrag_build *bui
 }
 
 /* Compaction has passed the block by; it stays where it is until the last of its locks is gone. */
-static void unlock_of_one_of_two_locks(const struct defrag_build *build)
+static void unlock_of_one_lock_of_some(const struct defrag_build *build, unsigned locks)
 {
     struct support_buffer buffer;
     defrag_handle h[3];
     defrag_pool *pool = support_pool_of(build, &buffer, 60, NULL);
     for (size_t i = 0; i < 3; i++)
         EXPECT_STATUS(build->alloc(pool, 20, &h[i]), DEFRAG_OK);
-    EXPECT(build->lock_shared(pool, h[1]) && build->lock_shared(pool, h[1]), "no lock");
+    for (unsigned i = 0; i < locks; i++)
+        EXPECT(build->lock_shared(pool, h[1]), "no lock");
     EXPECT_STATUS(build->free(pool, &h[0]), DEFRAG_OK);
     EXPECT_STATUS(build->compact(pool), DEFRAG_OK);
     const struct inside_field *cursor = &inside_of(build->name)->cursor;
     uint64_t done = inside_load(pool, cursor);
-    EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
-    EXPECT(inside_load(pool, cursor) == done, "compaction begins anew at a block that is still locked");
+    for (unsigned i = 1; i < locks; i++) {
+        EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
+        EXPECT(inside_load(pool, cursor) == done, "compaction begins anew at a block that is still locked");
+    }
     EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
     EXPECT(inside_load(pool, cursor) < done, "compaction does not begin anew");
+    EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_NOT_LOCKED);
+    support_buffer_free(&buffer);
+}
+
+static void unlock_of_one_of_several_locks(const struct defrag_build *build)
+{
+    for (unsigned locks = 1; locks <= 14; locks++) {
+        support_context("%s, %u locks", build->name, locks);
+        unlock_of_one_lock_of_some(build, locks);
+    }
+}
+
+/* A step of 64 bytes looks at eight blocks, which stay where they are. */
+static void looking_at_a_block_costs_eight_bytes(const struct defrag_build *build)
+{
+    struct support_buffer buffer;
+    defrag_handle h[42];
+    size_t moved;
+    defrag_pool *pool = support_pool_of(build, &buffer, 400, NULL);
+    for (size_t i = 0; i < 42; i++)
+        EXPECT_STATUS(build->alloc(pool, 12, &h[i]), DEFRAG_OK);
+    EXPECT_STATUS(build->free(pool, &h[40]), DEFRAG_OK);
+    for (size_t step = 0; step < 5; step++) {
+        EXPECT_STATUS(build->compact_step(pool, 64, &moved), DEFRAG_MORE);
+        EXPECT(moved == 0, "step %zu moves a block already", step);
+    }
+    EXPECT_STATUS(build->compact_step(pool, 64, &moved), DEFRAG_OK);
+    EXPECT(moved > 0, "six steps of eight blocks do not get past forty");
     support_buffer_free(&buffer);
 }
 
@@ -213,7 +244,8 @@ static void total_work_is_linear(const struct defrag_build *build)
 int main(void)
 {
     static const struct support_test tests[] = {
-        {"an unlock that leaves a lock", unlock_of_one_of_two_locks},
+        {"an unlock that leaves a lock", unlock_of_one_of_several_locks},
+        {"looking at a block costs eight bytes", looking_at_a_block_costs_eight_bytes},
         {"steps keep to their budget, move each block once, and then are idle", steps_keep_to_their_budget},
         {"a call between the steps", calls_may_come_between},
         {"unlock and free before the first step", unlock_and_free_before_the_first_step},

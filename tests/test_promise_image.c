@@ -69,6 +69,7 @@ static void attaches_elsewhere(const struct defrag_build *b)
         EXPECT_STATUS(b->attach(&pool, copy.bytes, copy.size, NULL), DEFRAG_OK);
         EXPECT((unsigned char *)pool == copy.bytes, "the pool is not at the buffer's begin");
         EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+        EXPECT(inside_load(pool, &inside_of(b->name)->base) == residue % (128 * g), "another address is noted");
         expect_contents(b, pool, handles);
         defrag_statistics old = support_statistics(b, image.pool);
         defrag_statistics now = support_statistics(b, pool);
@@ -174,6 +175,16 @@ static void refuses_short_buffers(const struct defrag_build *b)
     support_buffer_free(&image.buffer);
 }
 
+static struct inside_field field_named(const struct defrag_build *b, const defrag_pool *pool, const char *name)
+{
+    static struct inside_field fields[400];
+    size_t count = inside_of(b->name)->guarded(pool, fields, 400);
+    for (size_t i = 0; i < count && i < 400; i++)
+        if (strcmp(fields[i].name, name) == 0)
+            return fields[i];
+    support_fail(__FILE__, __LINE__, "no field %s", name);
+}
+
 static void refuses_other_builds(const struct defrag_build *b)
 {
     defrag_handle handles[HANDLES];
@@ -182,6 +193,15 @@ static void refuses_other_builds(const struct defrag_build *b)
     for (size_t i = 0; defrag_builds[i]; i++)
         if (inside_of(defrag_builds[i]->name) != inside_of(b->name))
             refuse(defrag_builds[i], &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
+    /* Where they differ in one respect alone. */
+    static const char *const respects[] = {"control.version", "control.wide", "control.alignment"};
+    for (size_t i = 0; i < 3; i++) {
+        struct inside_field field = field_named(b, image.pool, respects[i]);
+        uint64_t right = inside_load(image.pool, &field);
+        inside_store((defrag_pool *)(void *)copy.bytes, &field, right ^ 1);
+        refuse(b, &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
+        inside_store((defrag_pool *)(void *)copy.bytes, &field, right);
+    }
     support_buffer_free(&copy);
     support_buffer_free(&image.buffer);
 }
@@ -189,25 +209,20 @@ static void refuses_other_builds(const struct defrag_build *b)
 /* The magic number as a machine of the other byte order wrote it. */
 static void refuses_the_other_byte_order(const struct defrag_build *b)
 {
-    static struct inside_field fields[400];
     defrag_handle handles[HANDLES];
     struct image image = make_image(b, handles, NULL);
     struct support_buffer copy = copy_image(&image, 0, 0);
     defrag_pool *pool = (defrag_pool *)(void *)copy.bytes;
-    size_t count = inside_of(b->name)->guarded(pool, fields, 400);
-    for (size_t i = 0; i < count && i < 400; i++) {
-        if (strcmp(fields[i].name, "control.magic") != 0)
-            continue;
-        uint64_t magic = inside_load(pool, &fields[i]);
-        uint64_t swapped = 0;
-        for (int byte = 0; byte < 4; byte++)
-            swapped = swapped << 8 | (magic >> 8 * byte & 0xff);
-        EXPECT(magic != swapped, "the magic number reads the same in both orders");
-        inside_store(pool, &fields[i], swapped);
-        refuse(b, &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
-        inside_store(pool, &fields[i], magic ^ 1);
-        refuse(b, &copy, copy.size, NULL, DEFRAG_CORRUPT);
-    }
+    struct inside_field field = field_named(b, pool, "control.magic");
+    uint64_t magic = inside_load(pool, &field);
+    uint64_t swapped = 0;
+    for (int byte = 0; byte < 4; byte++)
+        swapped = swapped << 8 | (magic >> 8 * byte & 0xff);
+    EXPECT(magic != swapped, "the magic number reads the same in both orders");
+    inside_store(pool, &field, swapped);
+    refuse(b, &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
+    inside_store(pool, &field, magic ^ 1);
+    refuse(b, &copy, copy.size, NULL, DEFRAG_CORRUPT);
     support_buffer_free(&copy);
     support_buffer_free(&image.buffer);
 }

@@ -305,6 +305,72 @@ static void make_room_turns_what_lies_above_a_gap(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/* A program that reads what it never wrote does not see what was there before. */
+static void a_new_block_is_filled(const struct defrag_build *b)
+{
+    static const defrag_config scrambling = {.flags = DEFRAG_SCRAMBLE};
+    struct support_buffer buffer;
+    defrag_pool *pool = support_pool_of(b, &buffer, 40, &scrambling);
+    defrag_handle other, handle;
+    unsigned char bytes[60];
+    EXPECT_STATUS(b->alloc(pool, 20, &other), DEFRAG_OK);
+    EXPECT_STATUS(b->alloc(pool, sizeof bytes, &handle), DEFRAG_OK);
+    memset(bytes, 0x55, sizeof bytes);
+    EXPECT_STATUS(b->write(pool, handle, 0, bytes, sizeof bytes), DEFRAG_OK);
+    EXPECT_STATUS(b->free(pool, &handle), DEFRAG_OK);
+    EXPECT_STATUS(b->alloc(pool, sizeof bytes, &handle), DEFRAG_OK);
+    EXPECT_STATUS(b->read(pool, handle, 0, bytes, sizeof bytes), DEFRAG_OK);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        EXPECT(bytes[i] == DEFRAG_SCRAMBLE_BYTE, "byte %zu of a new block is %02x", i, bytes[i]);
+    support_buffer_free(&buffer);
+}
+
+/* A stretch without a gap borrows an eighth of the wilderness, rounded up, which becomes a hole in it. */
+static void the_wilderness_gives_an_eighth(const struct defrag_build *b)
+{
+    for (size_t wilderness = 1; wilderness < 40; wilderness++) {
+        struct support_buffer buffer;
+        defrag_pool *pool = support_pool_of(b, &buffer, wilderness + 20, NULL);
+        defrag_handle h[2];
+        for (size_t i = 0; i < 2; i++)
+            EXPECT_STATUS(b->alloc(pool, support_payload(inside_of(b->name), 4), &h[i]), DEFRAG_OK);
+        layout_read(&now, b, pool);
+        size_t before = layout_wilderness(&now);
+        EXPECT_STATUS(b->scramble(pool, 1), DEFRAG_OK);
+        layout_read(&now, b, pool);
+        EXPECT(layout_wilderness(&now) == before - (before + 7) / 8, "%zu of %zu granules are left",
+               layout_wilderness(&now), before);
+        support_buffer_free(&buffer);
+    }
+}
+
+/*
+ * What lies behind the top is no block, whatever the bytes there say: of all that
+ * a freed block has left, and of zeroes below it, which would be a size without end.
+ */
+static void the_wilderness_is_not_looked_at(const struct defrag_build *b)
+{
+    static const defrag_config scrambling = {.flags = DEFRAG_SCRAMBLE};
+    for (int runs = 0; runs < 2; runs++) {
+        struct support_buffer buffer;
+        defrag_pool *pool = support_pool_of(b, &buffer, 60, &scrambling);
+        defrag_handle low, high;
+        unsigned char bytes[64] = {0};
+        EXPECT_STATUS(b->alloc(pool, sizeof bytes, &low), DEFRAG_OK);
+        EXPECT_STATUS(b->alloc_fast(pool, support_statistics(b, pool).largest_fast, &high), DEFRAG_OK);
+        EXPECT_STATUS(b->write(pool, low, 0, bytes, sizeof bytes), DEFRAG_OK);
+        void *p = b->lock(pool, high);
+        EXPECT(p, "no lock");
+        memset(p, 0xff, b->size(pool, high));
+        EXPECT_STATUS(b->unlock(pool, high), DEFRAG_OK);
+        EXPECT_STATUS(b->free(pool, &high), DEFRAG_OK);
+        EXPECT_STATUS(runs ? b->make_room(pool, 1) : b->scramble(pool, 1), DEFRAG_OK);
+        EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+        EXPECT(runs || support_statistics(b, pool).moved_blocks > 0, "nothing has moved");
+        support_buffer_free(&buffer);
+    }
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -314,6 +380,9 @@ int main(void)
         {"calls under SCRAMBLE and MANUAL", the_flag_with_manual},
         {"a pointer kept over an allocation", a_kept_pointer},
         {"make_room turns what lies above a gap", make_room_turns_what_lies_above_a_gap},
+        {"a new block is filled", a_new_block_is_filled},
+        {"the wilderness gives an eighth", the_wilderness_gives_an_eighth},
+        {"the wilderness is not looked at", the_wilderness_is_not_looked_at},
     };
     int failed = support_run("scramble", tests, sizeof tests / sizeof tests[0]);
     layout_free(&now);

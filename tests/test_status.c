@@ -679,6 +679,35 @@ static void stale_handles(const struct defrag_build *b)
     bench_close(&t);
 }
 
+/* In each state of the lock, of any other generation. */
+static void stale_handles_of_locked_blocks(const struct defrag_build *b)
+{
+    struct bench t;
+    bench_open(&t, b, 40, NULL);
+    defrag_handle h = allocate(&t, 2);
+    unsigned char byte = 0;
+    for (unsigned locks = 0; locks <= 15; locks++) {
+        support_context("%s, %u locks", b->name, locks);
+        EXPECT(locks != 15 || b->lock(t.pool, h), "no lock");
+        note(&t);
+        for (unsigned generation = 0; generation < 256; generation++) {
+            defrag_handle other = t.inside->handle_of(t.inside->slot_of(h), generation), copy = other;
+            if (other.bits == h.bits)
+                continue;
+            EXPECT_STATUS(b->unlock(t.pool, other), DEFRAG_STALE);
+            EXPECT(!b->lock(t.pool, other) && !b->lock_shared(t.pool, other), "a stale handle was locked");
+            EXPECT_STATUS(b->read(t.pool, other, 0, &byte, 1), DEFRAG_STALE);
+            EXPECT_STATUS(b->free(t.pool, &copy), DEFRAG_STALE);
+        }
+        expect_same(&t, "a stale handle", false);
+        if (locks < 14)
+            EXPECT(b->lock_shared(t.pool, h), "no shared lock");
+        for (unsigned i = 0; locks == 14 && i < 14; i++)
+            EXPECT_STATUS(b->unlock(t.pool, h), DEFRAG_OK);
+    }
+    bench_close(&t);
+}
+
 /* A slot that stays in the table tells each of its handles from the next 255. */
 static void generations_of_a_kept_slot(const struct defrag_build *b)
 {
@@ -1265,6 +1294,7 @@ int main(void)
         {"counters of failures stop", failure_counters_stop},
         {"NO_HANDLES", no_handles},
         {"STALE", stale_handles},
+        {"stale handles of locked blocks", stale_handles_of_locked_blocks},
         {"generations of a slot that is kept", generations_of_a_kept_slot},
         {"generations of a slot given back", generations_of_a_slot_given_back},
         {"generations of a slot used often and given back", generations_of_a_slot_used_often},

@@ -103,7 +103,7 @@ static void scramble(defrag_pool *pool, unsigned which)
 
 defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
 {
-    size_t bytes = 0;
+    size_t bytes;
     if (moved)
         *moved = 0;
     defrag_status status = df_heap_enter(pool);

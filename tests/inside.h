@@ -14,7 +14,7 @@
 
 #include "defrag.h"
 
-#define INSIDE_FORGERIES 6
+#define INSIDE_FORGERIES 7
 
 /* A run of bits of the image. */
 struct inside_field {

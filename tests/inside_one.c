@@ -294,9 +294,26 @@ static bool forge_overlap(defrag_pool *pool, unsigned bin)
     return true;
 }
 
+/* The last granules of a long block that another used one follows. */
+static bool forge_end(defrag_pool *pool)
+{
+    for (df_granules o = DF_FIRST; o < pool->top;) {
+        df_word header = block_header(pool, o);
+        df_granules end = o + block_size(pool, o, header);
+        if (header_is_used(header) && end - o >= 2 * BLOCK_MIN && header_is_used(block_header(pool, end))) {
+            df_bins_insert(pool, end - BLOCK_MIN, BLOCK_MIN);
+            return true;
+        }
+        o = end;
+    }
+    return false;
+}
+
 /*
  * Kinds 0 to 2: what follows the pretended block is nothing, not told, of another
- * place. 3: it reaches over a real one. 4: it has no length. 5: it leads far out of the pool.
+ * place. 3: it reaches over a real one. 4: it has no length. 5 and 6 take the place of a free
+ * block that no bin has then: one that leads far out of the pool, and the end of the payload of a block
+ * before a used one, which does not tell of it.
  */
 static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
 {
@@ -310,10 +327,18 @@ static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
     if (kind == 3)
         return forge_overlap(pool, bin);
     df_granules at = o + BLOCK_MIN;
-    if (kind >= 4) {
-        ring_of_one(pool, bin, at, kind == 4 ? 0 : DF_HALF_MAX / 2);
+    if (kind == 4) {
+        ring_of_one(pool, bin, at, 0);
         return true;
     }
+    if (kind > 4)
+        (void)df_bins_remove(pool, lone, block_header(pool, lone));
+    if (kind == 5 && !(pool->map & bins_bit(DF_BIN_LAST))) {
+        ring_of_one(pool, DF_BIN_LAST, at, DF_HALF_MAX / 2);
+        return true;
+    }
+    if (kind > 4)
+        return kind == 6 && forge_end(pool);
     if (size + 2 * BLOCK_MIN > header_size(block_header(pool, o)))
         return false;
     const df_word above[] = {0, header_used(BLOCK_MIN, slot), header_used(BLOCK_MIN, slot) | BLOCK_PREV_FREE};

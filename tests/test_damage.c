@@ -409,7 +409,8 @@ static void the_surroundings(const struct defrag_build *b)
 
 /*
  * Resize may link into any bin: each must have a first block that knows of it, or
- * none. Free links into that of three blocks together, the victim and its neighbours.
+ * none. Free links into that of three blocks together, the victim and its neighbours,
+ * alloc into that of what is left of the block it takes.
  */
 static void the_heads_of_the_bins(const struct defrag_build *b)
 {
@@ -422,6 +423,8 @@ static void the_heads_of_the_bins(const struct defrag_build *b)
     s.handle = s.handles[3]; /* the blocks at its sides are not the first of their bin */
     size_t two = (header_of(&s, s.handles[3]) - header_of(&s, s.handles[1])) / s.inside->granule;
     unsigned joined = s.inside->bin_of(3 * two / 2) - s.inside->bin_of(1);
+    unsigned left = s.inside->bin_of(two / 2 - s.inside->smallest) - s.inside->bin_of(1);
+    defrag_handle out;
     size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
     for (size_t f = 0; f < count; f++) {
         if (strcmp(fields[f].name, "bin.next") != 0)
@@ -433,6 +436,8 @@ static void the_heads_of_the_bins(const struct defrag_build *b)
             EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
             EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
             EXPECT(bin != joined || do_free(&s) == DEFRAG_CORRUPT, "free links into a damaged bin");
+            EXPECT(bin != left || b->alloc_fast(s.pool, 1, &out) == DEFRAG_CORRUPT,
+                   "alloc_fast links into a damaged bin");
             EXPECT(is_kept(&s), "a refused call has written");
             restore(&s);
         }
@@ -492,9 +497,16 @@ static void an_empty_map(const struct defrag_build *b)
     tear_down(&s);
 }
 
+static struct inside_field word_at(const struct scene *s, size_t byte)
+{
+    unsigned bits = 8 * (unsigned)s->inside->header;
+    return (struct inside_field){"a word", byte, bits, 0, bits};
+}
+
 /*
- * The free block above says that it reaches beyond the top. Its neighbours in its
- * bin are other blocks, and there is a free block of the size that it pretends.
+ * The free block above says that it reaches beyond the top, to what looks like a
+ * block that knows of it. Its neighbours in its bin are other blocks, and there is a
+ * free block of the size that it pretends.
  */
 static void a_free_block_that_leads_out(const struct defrag_build *b)
 {
@@ -514,6 +526,14 @@ static void a_free_block_that_leads_out(const struct defrag_build *b)
             || fields[f].byte > header_of(&s, s.handles[9]))
             continue;
         inside_store(s.pool, &fields[f], large);
+        size_t end = fields[f].byte - s.inside->header + large * s.inside->granule;
+        struct inside_field footer = word_at(&s, end - s.inside->header), header = word_at(&s, end);
+        struct inside_field offset = s.inside->offset_of(s.pool, s.handles[11]);
+        struct inside_field owner = s.inside->owner_of(s.pool, s.handles[11]);
+        uint64_t prev_free = (uint64_t)1 << (owner.shift - 1);
+        inside_store(s.pool, &footer, large * prev_free);
+        inside_store(s.pool, &header, (uint64_t)s.inside->slot_of(s.handles[11]) << owner.shift | prev_free | 2);
+        inside_store(s.pool, &offset, (end + s.inside->header) / s.inside->granule);
         found++;
     }
     EXPECT(found == 1, "%u free blocks above", found);
@@ -624,6 +644,35 @@ static void rings_without_a_bin(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/*
+ * The same, with the free blocks anywhere: no bit of the map is lost for a bin that
+ * was not looked at.
+ */
+static void rings_leave_the_map_alone(const struct defrag_build *b)
+{
+    if (b->name[0] != 'h')
+        return;
+    for (size_t granules = 2; granules < 140; granules++) {
+        struct support_buffer buffer;
+        const struct inside *inside = inside_of(b->name);
+        defrag_pool *pool = support_pool_of(b, &buffer, 240, NULL);
+        defrag_handle first, h[9];
+        support_context("%s, behind %zu granules", b->name, granules);
+        EXPECT_STATUS(b->alloc(pool, support_payload(inside, granules), &first), DEFRAG_OK);
+        for (size_t i = 0; i < 9; i++)
+            EXPECT_STATUS(b->alloc(pool, 20, &h[i]), DEFRAG_OK);
+        for (size_t i = 0; i < 8; i += 2)
+            EXPECT_STATUS(b->free(pool, &h[i]), DEFRAG_OK);
+        struct scene s = {.b = b, .inside = inside, .pool = pool};
+        struct inside_field map = find_field(&s, "control.map");
+        uint64_t before = inside_load(pool, &map);
+        EXPECT(inside->ring(pool, 3), "no three free blocks");
+        (void)!b->free(pool, &h[5]);
+        EXPECT((inside_load(pool, &map) & before) == before, "a bin is lost");
+        support_buffer_free(&buffer);
+    }
+}
+
 /* Where no place is found at once resize and alloc rely on the whole pool. */
 static void what_moves_blocks_looks_at_all(const struct defrag_build *b)
 {
@@ -722,6 +771,7 @@ int main(void)
         {"the count of free memory", the_count_of_free_memory},
         {"the empty slots", the_empty_slots},
         {"rings without a bin", rings_without_a_bin},
+        {"rings leave the map alone", rings_leave_the_map_alone},
         {"what moves blocks looks at all", what_moves_blocks_looks_at_all},
         {"nothing is scrambled", nothing_is_scrambled},
         {"steps end at damage", steps_end_at_damage},

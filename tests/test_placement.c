@@ -172,22 +172,25 @@ static void growth_moves_the_fewest_bytes(const struct defrag_build *b)
     support_buffer_free(&shelf.buffer);
 }
 
-/* By one granule: below are a smaller block and the one that grows, above is a larger block alone. */
+/* Below are a block of 2 and the one that grows itself, of 3; above is one block, smaller or larger than both. */
 static void growth_counts_the_block_itself(const struct defrag_build *b)
 {
-    struct shelf shelf = {.b = b};
-    shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
-    defrag_handle below = take_apart(&shelf, 2);
-    defrag_handle growing = take(&shelf, 3);
-    (void)take(&shelf, 4);
-    defrag_handle above = take_apart(&shelf, 2);
-    fill(&shelf);
-    EXPECT_STATUS(b->free(shelf.pool, &below), DEFRAG_OK);
-    EXPECT_STATUS(b->free(shelf.pool, &above), DEFRAG_OK);
-    EXPECT_STATUS(b->resize(shelf.pool, growing, support_payload(inside_of(b->name), 5)), DEFRAG_OK);
-    uint64_t moved = support_statistics(b, shelf.pool).moved_bytes;
-    EXPECT(moved == 4 * b->alignment, "%llu bytes moved", (unsigned long long)moved);
-    support_buffer_free(&shelf.buffer);
+    for (size_t alone = 3; alone <= 7; alone++) {
+        struct shelf shelf = {.b = b};
+        support_context("%s, %zu granules above", b->name, alone);
+        shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
+        defrag_handle below = take_apart(&shelf, 2);
+        defrag_handle growing = take(&shelf, 3);
+        (void)take(&shelf, alone);
+        defrag_handle above = take_apart(&shelf, 2);
+        fill(&shelf);
+        EXPECT_STATUS(b->free(shelf.pool, &below), DEFRAG_OK);
+        EXPECT_STATUS(b->free(shelf.pool, &above), DEFRAG_OK);
+        EXPECT_STATUS(b->resize(shelf.pool, growing, support_payload(inside_of(b->name), 5)), DEFRAG_OK);
+        uint64_t moved = support_statistics(b, shelf.pool).moved_bytes;
+        EXPECT(moved == (alone < 5 ? alone : 5) * b->alignment, "%llu bytes moved", (unsigned long long)moved);
+        support_buffer_free(&shelf.buffer);
+    }
 }
 
 /* Two holes of neighbouring bins, the smaller one freed last: it does not stand before the other. */
@@ -208,6 +211,26 @@ static void each_bin_is_one_of_its_own(const struct defrag_build *b)
         EXPECT_STATUS(b->free(shelf.pool, &fitting), DEFRAG_OK);
         EXPECT_STATUS(b->free(shelf.pool, &small), DEFRAG_OK);
         EXPECT_STATUS(b->alloc_fast(shelf.pool, support_payload(inside, size), &handle), DEFRAG_OK);
+        EXPECT(offset_of(&shelf, handle) == place, "placed elsewhere");
+        support_buffer_free(&shelf.buffer);
+    }
+}
+
+/* The smallest request finds the only hole, whichever bin has it. */
+static void every_bin_above_is_found(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    for (size_t size = inside->smallest; size < 600; size++) {
+        struct shelf shelf = {.b = b};
+        if (inside->bin_of(size) == inside->bin_of(size + 1))
+            continue;
+        support_context("%s, %zu granules", b->name, size);
+        shelf.pool = support_pool_of(b, &shelf.buffer, size + 20, NULL);
+        defrag_handle hole = take_apart(&shelf, size);
+        size_t place = offset_of(&shelf, hole);
+        fill(&shelf);
+        EXPECT_STATUS(b->free(shelf.pool, &hole), DEFRAG_OK);
+        defrag_handle handle = take(&shelf, inside->smallest);
         EXPECT(offset_of(&shelf, handle) == place, "placed elsewhere");
         support_buffer_free(&shelf.buffer);
     }
@@ -306,6 +329,7 @@ int main(void)
         {"growth moves the fewest bytes", growth_moves_the_fewest_bytes},
         {"growth counts the block itself", growth_counts_the_block_itself},
         {"each bin is one of its own", each_bin_is_one_of_its_own},
+        {"every bin above is found", every_bin_above_is_found},
         {"all of the own bin is searched", all_of_the_own_bin_is_searched},
         {"make_room changes nothing where there is room", make_room_changes_nothing_where_there_is_room},
         {"make_room needs no wilderness", make_room_needs_no_wilderness},

@@ -194,7 +194,7 @@ static void unlock_of_one_of_several_locks(const struct defrag_build *build)
     }
 }
 
-/* A step of 64 bytes looks at eight blocks, which stay where they are. */
+/* A step of 64 bytes looks at eight blocks, which stay where they are: below every gap, or locked. */
 static void looking_at_a_block_costs_eight_bytes(const struct defrag_build *build)
 {
     struct support_buffer buffer;
@@ -210,6 +210,14 @@ static void looking_at_a_block_costs_eight_bytes(const struct defrag_build *buil
     }
     EXPECT_STATUS(build->compact_step(pool, 64, &moved), DEFRAG_OK);
     EXPECT(moved > 0, "six steps of eight blocks do not get past forty");
+    for (size_t i = 0; i < 40; i += 2) {
+        EXPECT_STATUS(build->free(pool, &h[i]), DEFRAG_OK);
+        EXPECT(build->lock(pool, h[i + 1]), "no lock");
+    }
+    EXPECT(build->lock(pool, h[41]), "no lock");
+    for (size_t step = 0; step < 2; step++)
+        EXPECT_STATUS(build->compact_step(pool, 64, NULL), DEFRAG_MORE);
+    EXPECT_STATUS(build->compact_step(pool, 64, NULL), DEFRAG_OK);
     support_buffer_free(&buffer);
 }
 

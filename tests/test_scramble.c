@@ -119,7 +119,7 @@ static void all_that_can_moves(const struct defrag_build *build)
     (void)states_each(build, states_granules(build, 8), NULL, visit_seeds, NULL);
 }
 
-/* Seeds differ in where they put things. */
+/* Seeds differ in where they put things, from the same pool on. */
 static void seeds_matter(const struct defrag_build *b)
 {
     struct support_buffer buffer;
@@ -129,7 +129,11 @@ static void seeds_matter(const struct defrag_build *b)
     size_t kinds = 0;
     for (size_t i = 0; i < 20; i++)
         EXPECT_STATUS(b->alloc(pool, 20, &handles[i]), DEFRAG_OK);
+    unsigned char *image = malloc(buffer.size);
+    EXPECT(image, "out of memory");
+    memcpy(image, buffer.bytes, buffer.size);
     for (uint32_t seed = 1; seed <= 20; seed++) {
+        memcpy(buffer.bytes, image, buffer.size);
         EXPECT_STATUS(b->scramble(pool, seed), DEFRAG_OK);
         const unsigned char *at = b->lock(pool, handles[7]);
         EXPECT(at, "no lock");
@@ -141,6 +145,7 @@ static void seeds_matter(const struct defrag_build *b)
         kinds += i == kinds;
     }
     EXPECT(kinds >= 8, "20 seeds put a block among 20 at %zu places", kinds);
+    free(image);
     support_buffer_free(&buffer);
 }
 
@@ -340,6 +345,10 @@ static void the_wilderness_gives_an_eighth(const struct defrag_build *b)
         layout_read(&now, b, pool);
         EXPECT(layout_wilderness(&now) == before - (before + 7) / 8, "%zu of %zu granules are left",
                layout_wilderness(&now), before);
+        before = layout_wilderness(&now);
+        EXPECT_STATUS(b->scramble(pool, 2), DEFRAG_OK);
+        layout_read(&now, b, pool);
+        EXPECT(layout_wilderness(&now) >= before, "a stretch with a gap borrows as well");
         support_buffer_free(&buffer);
     }
 }

@@ -128,6 +128,8 @@ static void init_refuses_small_buffers(const struct defrag_build *b)
         EXPECT((pool != NULL) == (status == DEFRAG_OK), "%zu bytes: the pool", bytes);
         if (status == DEFRAG_OK) {
             defrag_handle handle;
+            size_t smallest = inside_of(b->name)->smallest * b->alignment;
+            EXPECT(fits || support_statistics(b, pool).free_bytes == smallest, "the first pool could be smaller");
             EXPECT_STATUS(b->alloc(pool, 1, &handle), DEFRAG_OK);
             EXPECT_STATUS(b->check(pool), DEFRAG_OK);
             fits = true;
@@ -1074,6 +1076,16 @@ static void corrupt_offsets(const struct defrag_build *b)
         inside_store(t.pool, &offset, right);
     }
     EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
+    /* Nor can one at the top, though the header there be the block's own. */
+    struct inside_field top = field_named(&t, "top"), owner = t.inside->owner_of(t.pool, h);
+    owner.shift = 0;
+    owner.bits = owner.width;
+    inside_store(t.pool, &top, inside_load(t.pool, &owner));
+    inside_store(t.pool, &offset, right + 4);
+    defrag_handle copy = h;
+    REFUSED(&t, b->free(t.pool, &copy), DEFRAG_CORRUPT);
+    REFUSED(&t, b->write(t.pool, h, 0, &byte, 1), DEFRAG_CORRUPT);
+    REFUSED(&t, b->resize(t.pool, h, payload(&t, 5)), DEFRAG_CORRUPT);
     bench_close(&t);
 }
 

@@ -72,7 +72,7 @@ static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
     if (below + own > want)
         df_heap_give(pool, place + want, below + own - want, 0);
     heap_note_used(pool, 0); /* for the lowest */
-    heap_lower_cursor(pool, place);
+    /* No need to lower the cursor: a gap below it lies below a locked block. */
     mover_end(pool);
     return true;
 }

@@ -47,7 +47,7 @@ df_granules df_slide(defrag_pool *pool, df_granules begin, df_granules end)
         block_set_prev_free(pool, end);
     }
     mover_end(pool);
-    heap_lower_cursor(pool, begin);
+    /* No need to lower the cursor: a gap below it lies below a locked block, so that none slides into it. */
     return to;
 }
 

@@ -362,7 +362,7 @@ static void the_wilderness_is_not_looked_at(const struct defrag_build *b)
     static const defrag_config scrambling = {.flags = DEFRAG_SCRAMBLE};
     for (int runs = 0; runs < 2; runs++) {
         struct support_buffer buffer;
-        defrag_pool *pool = support_pool_of(b, &buffer, 60, &scrambling);
+        defrag_pool *pool = support_pool_of(b, &buffer, 60, runs ? &scrambling : NULL);
         defrag_handle low, high;
         unsigned char bytes[64] = {0};
         EXPECT_STATUS(b->alloc(pool, sizeof bytes, &low), DEFRAG_OK);

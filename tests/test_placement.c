@@ -277,6 +277,8 @@ static void make_room_changes_nothing_where_there_is_room(const struct defrag_bu
         memcpy(before, shelf.pool, bytes);
         EXPECT_STATUS(b->make_room(shelf.pool, support_payload(inside_of(b->name), requests[i])), DEFRAG_OK);
         EXPECT(memcmp(before, shelf.pool, bytes) == 0, "make_room changed the pool");
+        EXPECT_STATUS(b->make_room(shelf.pool, support_statistics(b, shelf.pool).largest_fast), DEFRAG_OK);
+        EXPECT(memcmp(before, shelf.pool, bytes) == 0, "make_room changed the pool for all there is");
         free(before);
         support_buffer_free(&shelf.buffer);
     }

@@ -19,12 +19,14 @@ struct command {
     bool writes_result; /* on standard output, and must notice when nobody reads it */
 };
 
+static char inspect_title[] = "defrag-bench inspect";
 static char record_title[] = "defrag-bench record";
 static char replay_title[] = "defrag-bench replay";
 static char size_title[] = "defrag-bench size";
 
 /* A recorded program inherits how signals are handled, so `record` leaves them alone. */
 static const struct command commands[] = {
+    {"inspect", inspect_title, inspect_main, true},
     {"record", record_title, record_main, false},
     {"replay", replay_title, replay_main, true},
     {"size", size_title, size_main, true},
@@ -48,14 +50,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         *command = command_find(text);
         if (!*command) {
-            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are record, replay and size",
+            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are record, replay, size and inspect",
                          text);
         }
         /* What follows is the command's. */
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_failure(state, EXIT_USAGE, 0, "which command: record, replay or size?");
+        argp_failure(state, EXIT_USAGE, 0, "which command: record, replay, size or inspect?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -70,7 +72,8 @@ static const struct argp top_argp = {
     "Commands:\n"
     "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
     "  replay TRACE                   replay a trace through several allocators\n"
-    "  size TRACE...                  find the smallest pool for each of them\n\n"
+    "  size TRACE...                  find the smallest pool for each of them\n"
+    "  inspect IMAGE                  tell what the dump of a pool holds, and what is damaged\n\n"
     "Each has its own --help. See defrag-bench(1).",
     NULL,
     NULL,

@@ -247,8 +247,7 @@ json_t *report_json(const struct options *options, const char *command)
                              options->manual, "policies", contenders));
 }
 
-/* Arguments and comments may hold any bytes; JSON holds UTF-8. */
-static json_t *json_text(const char *text)
+json_t *report_json_text(const char *text)
 {
     if (!text) {
         return json_null();
@@ -265,14 +264,14 @@ json_t *report_json_trace(const struct trace *trace)
 {
     static const char *const keys[] = {"program", "version", "package", "input", "recorded", "pointer-bits"};
     json_t *value = present(json_pack(
-        "{s:o, s:I, s:I, s:I, s:I}", "path", json_text(trace->path), "operations",
+        "{s:o, s:I, s:I, s:I, s:I}", "path", report_json_text(trace->path), "operations",
         (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.objects, "peak_payload",
         (json_int_t)trace->summary.peak_payload, "peak_objects", (json_int_t)trace->summary.peak_objects));
     json_t *metadata = json_object();
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (trace_value(trace, keys[i])) {
-            report_json_set(metadata, keys[i], json_text(trace_value(trace, keys[i])));
+            report_json_set(metadata, keys[i], report_json_text(trace_value(trace, keys[i])));
         }
     }
     report_json_set(value, "metadata", metadata);

@@ -46,6 +46,9 @@ json_t *report_json(const struct options *options, const char *command);
 /* The members of a trace. */
 json_t *report_json_trace(const struct trace *trace);
 
+/* A string, or null. Arguments and comments may hold any bytes; JSON holds UTF-8. */
+json_t *report_json_text(const char *text);
+
 /* Put the value, which may be null for want of memory, into another. */
 void report_json_append(json_t *array, json_t *value);
 void report_json_set(json_t *object, const char *key, json_t *value);

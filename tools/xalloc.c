@@ -31,5 +31,6 @@ void *xrealloc(void *old, size_t count, size_t bytes)
 
 void *xaligned(size_t alignment, size_t bytes)
 {
-    return present(aligned_alloc(alignment, bytes));
+    void *memory = NULL;
+    return present(posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL);
 }

@@ -11,7 +11,7 @@ void *xcalloc(size_t count, size_t bytes);
 /* As realloc(); what is gained is not initialised. */
 void *xrealloc(void *old, size_t count, size_t bytes);
 
-/* `bytes` is a multiple of `alignment`; not initialised. */
+/* `alignment` is a power of two, a pointer's at least; not initialised. */
 void *xaligned(size_t alignment, size_t bytes);
 
 #endif

@@ -239,8 +239,8 @@ enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *b
     const defrag_pool *pool = (const defrag_pool *)(void *)control;
     uint64_t length = found.inspector->length(pool);
     if (length > count - found.at) {
-        return fail(INSPECT_NO_POOL, error, "cut: of the pool at byte %zu, %s bytes, %s are there", found.at,
-                    number_format(needed, length), number_format(there, count - found.at));
+        return fail(INSPECT_NO_POOL, error, "cut, or its length is damaged: of the pool at byte %zu, %s bytes, %s are there",
+                    found.at, number_format(needed, length), number_format(there, count - found.at));
     }
     *inspection =
         (struct inspection){.build = found.inspector->build, .file_offset = found.at, .bytes = length};

@@ -261,10 +261,12 @@ static void map_print(const struct inspect_view *view)
         map_add(&map, block->offset, block->offset + block->bytes, what_is(inspection, block));
     }
     map_add(&map, inspection->table_offset, inspection->bytes, HAS_TABLE);
-    printf("%s bytes a cell: # used, L locked, . free, + used and free, ? unreadable, c control block, "
-           "t table, blank wilderness\n", number_format(bytes, map.bytes));
+    printf("%s bytes a cell: # used, L locked, . free, + used and free, ? unreadable,\n"
+           "c control block, t table, blank wilderness\n", number_format(bytes, map.bytes));
     for (size_t row = 0; row < map.cells; row += map.columns) {
-        printf("%#10" PRIx64 " ", (view->has_address ? view->address : 0) + row * map.bytes);
+        char place[NUMBER_ROOM];
+        snprintf(place, sizeof place, "0x%" PRIx64, (view->has_address ? view->address : 0) + row * map.bytes);
+        printf("%*s ", PLACE_WIDTH - 2, place);
         for (size_t cell = row; cell < row + map.columns && cell < map.cells; cell++) {
             putchar(map_letter(map.has[cell]));
         }

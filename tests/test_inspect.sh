@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+# `defrag-bench inspect`: what it tells of sound and damaged dumps, files that are none, output that cannot be written.
+. "${top_srcdir:?}/tests/package.sh"
+bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
+
+[ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
+cd "$scratch"
+
+# gives STATUS ARGUMENT...: what it prints is in `output`, what it says in `said`.
+gives() {
+    wanted=$1
+    shift
+    status=0
+    timeout 100 "$bench" inspect "$@" >output 2>said </dev/null || status=$?
+    [ "$status" = "$wanted" ] || {
+        cat output said >&2
+        fail "defrag-bench inspect $*: status $status, not $wanted"
+    }
+    [ "$status" = 2 ] || [ ! -s said ] || fail "defrag-bench inspect $*: said $(cat said)"
+}
+
+# refuses PATTERN ARGUMENT...: status 2, nothing printed, one line said that fits the pattern.
+refuses() {
+    pattern=$1
+    shift
+    gives 2 "$@"
+    said_one_line "$@"
+}
+
+said_one_line() {
+    [ ! -s output ] || fail "defrag-bench inspect $*: printed something"
+    [ "$(wc -l <said)" = 1 ] || fail "defrag-bench inspect $*: said $(wc -l <said) lines, not 1: $(cat said)"
+    grep -q -- "$pattern" said || fail "defrag-bench inspect $*: said nothing like '$pattern' but: $(cat said)"
+}
+
+prints() {
+    grep -q -- "$1" output || fail "printed nothing like '$1' but: $(cat output)"
+}
+
+# changed FROM TO OFFSET BYTES: a copy with other bytes from there on, given as for printf.
+changed() {
+    cp "$1" "$2"
+    printf "$4" | dd of="$2" bs=1 seek="$3" conv=notrunc 2>/dev/null
+}
+
+# The dump of a program's pool, in both layouts.
+dump_of() {
+    case $1 in n8 | w8) ;; *) return 0 ;; esac
+    $CC $2 -I"$lib" -o "device-$1" "$top_srcdir/tests/device/device.c" $(lib_c_files) || fail "device.c, build $1"
+    "./device-$1" "$1" || fail "the program that dumps its pool, build $1"
+}
+for_each_build dump_of
+
+# --- What it is for -----------------------------------------------------------
+
+gives 0 n8
+prints '^n8: a pool of 4,096 bytes at byte 0; narrow layout, alignment 8$'
+prints '^Sound: every invariant holds\.$'
+prints '^live_blocks  *3$'
+prints '^locked_blocks  *2$'
+prints '^0x134  *48  *free'
+prints '^0x164  *104  *used  *2 *0x00020000  *-  *0x168  *100$'
+prints 'used  *3 *0x00030000 *exclusive'
+prints 'used  *4 *0x00040000  *2 shared'
+prints '^1  *0x00010020  *1  *empty  *last$'
+prints ' ccc*\.\.\.\.\.\.+##*LLLL*$'
+gives 0 w8
+prints 'wide layout, alignment 8$'
+gives 0 --address=0x20000000 n8
+prints '^0x20000164  *104  *used  *2 *0x00020000  *-  *0x20000168 '
+prints '^top_offset  *0x200002'
+! grep -q 'modulo' output || fail "an address that fits is doubted"
+gives 0 --address=0x20000008 n8
+prints 'says that its address was 0 modulo 1024; 0x20000008 is not'
+
+# --- Maps as wide as the terminal -------------------------------------------------
+
+for columns in 20 40 80 132 200; do
+    COLUMNS=$columns gives 0 n8
+    width=$(sed -n '/a cell:/,/^$/p' output | awk 'NR > 2 && length > w { w = length } END { print w }')
+    [ "$width" -le "$columns" ] || [ "$columns" -lt 28 ] || fail "a map of $width columns, where there are $columns"
+done
+
+# --- Damage ----------------------------------------------------------------------
+
+# damaged PATTERN FILE
+damaged() {
+    gives 1 "$2"
+    prints "^DAMAGED at $1"
+    [ "$(grep -c '^DAMAGED' output)" = 1 ] || fail "more than one verdict"
+    ! grep -q '^STATISTICS' output || fail "statistics of a damaged pool"
+}
+
+changed n8 busy 15 '\001'
+damaged '0xf: .*in the middle of a move' busy
+changed n8 header 356 '\377\377\377\377'
+damaged '0x164: the header ' header
+prints 'unreadable'
+prints 'used  *4 *0x00040000  *2 shared' # what lies behind is found again
+prints ' ccc*\.\.\.\.\.\.??*L'
+changed n8 swept 308 "$(printf '\\000%.0s' $(seq 400))"
+damaged '0x134: the chain of blocks ends' swept
+changed n8 counts 268 "$(printf '\\377%.0s' $(seq 40))"
+damaged '0x10c: 255 bytes skipped' counts
+changed n8 host 0 '\336\255\276\357\336\255\276\357'
+gives 0 host
+prints '^Configuration: at 0xefbeaddeefbeadde'
+
+# --- Bytes in front and behind ---------------------------------------------------------
+
+{ printf 1234567 && cat n8 && printf 890; } >framed
+gives 0 framed
+prints '^framed: a pool of 4,096 bytes at byte 7;'
+{ head -c 1000 /dev/zero && cat n8 w8; } >memory
+refuses 'memory: no pool begins at byte 0; one does at byte 1000 (--offset=1000)' memory
+gives 0 --offset=1000 memory
+prints '^memory: a pool of 4,096 bytes at byte 1000; narrow'
+gives 0 --offset=0x13e8 memory
+prints '^memory: a pool of 4,096 bytes at byte 5096; wide'
+gives 0 --length --offset=995 memory
+[ "$(cat output)" = '1000 4096' ] || fail "--length printed $(cat output)"
+head -c 2048 w8 >beginning
+gives 0 --length beginning
+[ "$(cat output)" = '0 4096' ] || fail "--length printed $(cat output)"
+
+# --- No pool ---------------------------------------------------------------------------------
+
+: >empty
+head -c 3000 n8 >cut
+head -c 100 n8 >stub
+head -c 4000 /dev/zero >zeros
+echo 'defrag-trace 1' >trace
+changed n8 swapped 8 'DFRG'
+changed n8 later 12 '\007'
+refuses 'empty: empty' empty
+refuses 'cut: cut, or its length is damaged: of the pool at byte 0, 4,096 bytes, 3,000 are there' cut
+refuses 'stub: cut: of the control block, .* 100 are there' stub
+refuses 'stub: cut' --length stub
+refuses 'zeros: no pool' zeros
+refuses 'trace: no pool' trace
+refuses 'swapped: .*the other byte order' swapped
+refuses 'later: .*not known here' later
+refuses 'nowhere: No such file' nowhere
+refuses '\.: Is a directory' .
+refuses 'n8: it has 4096 bytes, and none at byte 5000' --offset=5000 n8
+refuses 'none at byte 18446744073709551615' --offset=0xffffffffffffffff n8
+changed n8 tiny 264 '\003\000'
+status=0
+"$bench" inspect tiny >output 2>said || status=$?
+[ "$status" = 1 ] || fail "a pool too short: status $status"
+pattern='tiny: damaged: .*has 24 bytes; no such pool has fewer'
+said_one_line tiny
+
+# --- Arguments --------------------------------------------------------------------------------------
+
+refuses 'no image was named'
+refuses 'no image was named' --json
+refuses "one image at a time.*'w8'" n8 w8
+for number in '' x -1 1x 0x 0xg 1.5 18446744073709551616 ' 1' +1; do
+    refuses "--offset: '$number' is no number" --offset="$number" n8
+    refuses "--address: '$number' is no number" --address="$number" n8
+done
+gives 2 --no-such-option n8
+gives 0 --help
+prints 'Exit status'
+
+# --- Output that cannot be written -------------------------------------------------------------------
+
+for arguments in n8 '--json n8' '--length n8'; do
+    status=0
+    "$bench" inspect $arguments >/dev/full 2>said || status=$?
+    [ "$status" = 2 ] || fail "defrag-bench inspect $arguments to a full disk: status $status"
+    grep -q 'cannot write the result: No space left' said || fail "full disk: said $(cat said)"
+done
+
+# --- JSON -----------------------------------------------------------------------------------------------
+
+command -v python3 >/dev/null || skip "no python3 here to read the JSON"
+gives 0 --json n8
+cp output sound.json
+gives 1 --json --address=0x20000000 header
+python3 - sound.json output <<'END' || fail "the JSON is not as documented"
+import json, sys
+sound, damaged = (json.load(open(path)) for path in sys.argv[1:])
+keys = ["command", "version", "image", "image_offset", "layout", "alignment", "host_word", "address", "sound",
+        "fault", "control", "statistics", "blocks", "slots"]
+for value in sound, damaged:
+    assert list(value) == keys, list(value)
+    assert value["command"] == "inspect" and value["layout"] == "narrow" and value["alignment"] == 8
+    assert value["control"]["pool_bytes"] == 4096
+    offset = value["blocks"][0]["offset"]
+    for block in value["blocks"]:
+        assert block["offset"] == offset, block
+        offset += block["bytes"]
+    assert [slot["slot"] for slot in value["slots"]] == [1, 2, 3, 4]
+assert sound["sound"] is True and sound["fault"] is None and sound["address"] is None
+assert sound["statistics"]["live_blocks"] == 3 and sound["statistics"]["locked_blocks"] == 2
+assert [block["kind"] for block in sound["blocks"]] == ["free", "used", "used", "used", "wilderness"]
+message = sound["blocks"][1]
+assert message["handle"] == "0x00020000" and message["payload_offset"] == 0x168 and message["payload_bytes"] == 100
+assert message["owned"] and not message["exclusive"] and message["shared_locks"] == 0
+assert sound["slots"][0] == {"slot": 1, "used": False, "handle": "0x00010020", "generation": 1, "next_empty": 0}
+assert sound["slots"][3]["shared_locks"] == 2 and sound["slots"][2]["exclusive"]
+assert damaged["sound"] is False and damaged["statistics"] is None and damaged["address"] == 0x20000000
+assert damaged["fault"]["offset"] == 0x164 and "header" in damaged["fault"]["text"]
+assert [block["kind"] for block in damaged["blocks"]] == ["free", "unreadable", "used", "used", "wilderness"]
+END

@@ -172,13 +172,24 @@ static void judge(const struct specimen *s, struct tally *tally)
     inspect_release(&inspection);
 }
 
+/* What may have more than one value. */
+static void damage_count(struct specimen *s, uint64_t *random)
+{
+    const struct inside *in = s->inside;
+    const struct inside_field counts[] = {in->busy, in->cursor, in->skipped, in->base, in->free_lowest,
+                                          in->peak_live, in->peak_blocks, in->fewest_free, in->granules};
+    const struct inside_field *field = &counts[support_below(random, sizeof counts / sizeof counts[0])];
+    uint64_t step = support_below(random, 4) == 0 ? support_random(random) : support_below(random, 9) - 4;
+    inside_store(s->pool, field, inside_load(s->pool, field) + step);
+}
+
 static void damage(struct specimen *s, const struct inside_field *fields, size_t count, uint64_t *random)
 {
     for (size_t n = support_below(random, 3) + 1; n-- > 0;) {
         const struct inside_field *field = &fields[support_below(random, count)];
         const struct inside_field *other = &fields[support_below(random, count)];
         unsigned char *byte = &s->buffer.bytes[support_below(random, s->bytes)];
-        switch (support_below(random, 4)) {
+        switch (support_below(random, 5)) {
         case 0:
             inside_store(s->pool, field, inside_load(s->pool, field) ^ UINT64_C(1) << support_below(random, field->bits));
             break;
@@ -187,6 +198,9 @@ static void damage(struct specimen *s, const struct inside_field *fields, size_t
             break;
         case 2:
             *byte ^= (unsigned char)(1u << support_below(random, 8));
+            break;
+        case 3:
+            damage_count(s, random);
             break;
         default:
             *byte = (unsigned char)support_random(random);
@@ -253,6 +267,79 @@ static void frauds(const struct defrag_build *build)
         EXPECT(done, "no pool offers an opportunity");
     }
     EXPECT(tally.damaged == INSIDE_FORGERIES + 4, "%lu frauds were seen", tally.damaged);
+}
+
+/* The fault that is told of the pool as it is now. */
+static void expect_words(const struct specimen *s, const char *words)
+{
+    struct inspection inspection = read_sound(s);
+    EXPECT_STATUS(inspection.build->check(inspection.pool), DEFRAG_CORRUPT);
+    EXPECT(strstr(inspection.fault.text, words), "0x%llx: %s; wanted was '%s'",
+           (unsigned long long)inspection.fault.offset, inspection.fault.text, words);
+    inspect_release(&inspection);
+}
+
+/* Twelve blocks, every other one free, the first among them. */
+static void make_gaps(struct specimen *s, const struct defrag_build *build)
+{
+    *s = (struct specimen){.b = build, .inside = inside_of(build->name)};
+    s->pool = support_pool_of(build, &s->buffer, 100, NULL);
+    for (size_t i = 0; i < 12; i++)
+        EXPECT_STATUS(build->alloc(s->pool, support_payload(s->inside, 4), &s->handles[i]), DEFRAG_OK);
+    for (size_t i = 0; i < 12; i += 2)
+        EXPECT_STATUS(build->free(s->pool, &s->handles[i]), DEFRAG_OK);
+    s->bytes = s->buffer.size;
+}
+
+static struct inside_field field_named(const struct specimen *s, const char *name, unsigned nth)
+{
+    static struct inside_field fields[FIELDS];
+    size_t count = s->inside->guarded(s->pool, fields, FIELDS);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(fields[i].name, name) == 0 && nth-- == 0)
+            return fields[i];
+    support_fail(__FILE__, __LINE__, "no field %s", name);
+}
+
+/* A block that does not know that the one before it is free is freed: both are in their bins then. */
+static void side_by_side(const struct defrag_build *build)
+{
+    struct specimen s;
+    make_gaps(&s, build);
+    struct inside_field owner = s.inside->owner_of(s.pool, s.handles[1]);
+    struct inside_field before = {"", owner.byte, owner.width, owner.shift - 1, 1};
+    if (build->name[0] != 'h') {
+        inside_store(s.pool, &before, 0);
+        /* What comes next is free too, and would be merged. */
+        EXPECT_STATUS(build->resize(s.pool, s.handles[1], support_payload(s.inside, 8)), DEFRAG_OK);
+        EXPECT_STATUS(build->free(s.pool, &s.handles[1]), DEFRAG_OK);
+        expect_words(&s, "two free blocks lie side by side");
+    }
+    support_buffer_free(&s.buffer);
+}
+
+static void passed_by(const struct defrag_build *build)
+{
+    struct specimen s;
+    make_gaps(&s, build);
+    struct inside_field next = field_named(&s, "entry.next", 1);
+    inside_store(s.pool, &next, inside_load(s.pool, &next) + 2);
+    expect_words(&s, "is empty, and not on the list of empty slots");
+    support_buffer_free(&s.buffer);
+}
+
+static void free_sizes(const struct defrag_build *build)
+{
+    struct specimen s;
+    make_gaps(&s, build);
+    struct inside_field size = field_named(&s, "free.size", 2);
+    inside_store(s.pool, &size, 0);
+    expect_words(&s, "is that of a free block, which says 0 bytes");
+    inside_store(s.pool, &size, UINT64_MAX);
+    expect_words(&s, "is that of a free block, which says");
+    inside_store(s.pool, &size, 4);
+    EXPECT_STATUS(build->check(s.pool), DEFRAG_OK);
+    support_buffer_free(&s.buffer);
 }
 
 /* --- Where it is ----------------------------------------------------------------------------- */
@@ -421,6 +508,9 @@ int main(void)
         {"sound pools", sound},
         {"it finds something iff check does", agreement},
         {"frauds", frauds},
+        {"free blocks side by side", side_by_side},
+        {"an empty slot passed by", passed_by},
+        {"sizes of free blocks", free_sizes},
         {"where the damage is", places},
         {"behind the damage", resumes},
         {"cut files", cut},

@@ -22,7 +22,9 @@ for file in include/defrag.h lib/libdefrag.a lib/libdefrag.so lib/pkgconfig/libd
 done
 [ "$(find "$prefix/include" -type f | wc -l)" -eq 1 ] || fail "more than one header is installed"
 if [ "$tools" = --enable-tools ]; then
-    [ -f "$prefix/share/man/man1/defrag-bench.1" ] || fail "not installed: defrag-bench.1"
+    for file in man/man1/defrag-bench.1 libdefrag/defrag-gdb.py; do
+        [ -f "$prefix/share/$file" ] || fail "not installed: $file"
+    done
     quietly "$prefix/bin/defrag-bench" --version
 fi
 

@@ -13,7 +13,7 @@ static _Alignas(2048) unsigned char memory[4096];
 
 extern defrag_pool *pool;
 extern defrag_handle message, locked, shared, gone;
-void ready(void);
+__attribute__((noinline)) void ready(void);
 
 defrag_pool *pool;
 defrag_handle message, locked, shared, gone;

@@ -124,29 +124,6 @@ DF_INLINE void block_set_prev_used(defrag_pool *pool, df_granules o)
     block_set_header(pool, o, block_header(pool, o) & ~BLOCK_PREV_FREE);
 }
 
-/* --- Payloads, open to the user or not: see watch.h ------------------------------- */
-
-/* Whether a block of `size` granules at `o`, as a header in the pool says that may be damaged, lies in it. */
-DF_INLINE bool block_fits(const defrag_pool *pool, df_granules o, df_granules size)
-{
-    return size - 1 < (df_granules)pool->granules - o;
-}
-
-DF_INLINE void block_open(const defrag_pool *pool, df_granules o, df_granules size)
-{
-    if (DF_WATCHED && block_fits(pool, o, size))
-        watch_open(block_payload(pool, o), block_payload_bytes(size));
-}
-
-DF_INLINE void block_close(const defrag_pool *pool, df_granules o, df_granules size)
-{
-    if (DF_WATCHED && block_fits(pool, o, size)) {
-        /* Together with a header that shares 8 bytes with the first of the payload. */
-        size_t shared = DF_GRANULE < 8 ? (uintptr_t)block_payload(pool, o) % 8 : 0;
-        watch_close(block_payload(pool, o) - shared, block_payload_bytes(size) + shared);
-    }
-}
-
 /* --- Free blocks ---------------------------------------------------------------- */
 
 DF_INLINE df_word block_links(const defrag_pool *pool, df_granules o)

@@ -65,8 +65,9 @@ static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)
 {
-    return header_size(header) >= BLOCK_MIN && header_size(header) <= pool->top - o
-           && !(header & BLOCK_PREV_FREE) == !prev_free && heap_is_owned(pool, o, header)
+    return header_size(header) <= pool->top - o && !(header & BLOCK_PREV_FREE) == !prev_free
+           && heap_is_owned(pool, o, header)
+           && heap_is_roomy(table_entry(pool, header_owner(header)), header_size(header))
            && (!prev_free || is_compacted(pool, o, header));
 }
 
@@ -109,11 +110,11 @@ static bool check_blocks(const defrag_pool *pool, struct census *census)
 
 /* --- Table ----------------------------------------------------------------------------------- */
 
-/* The bits of an entry besides offset, generation and lock. */
+/* The bits of an entry that have no meaning, and the mark. */
 static bool check_entry_bits(df_word entry)
 {
-    df_word allowed = TABLE_GEN_MASK | TABLE_MARK | TABLE_LOCK_MASK;
-    return (entry & DF_HALF_MAX & ~allowed) == 0;
+    df_word allowed = TABLE_GEN_MASK | TABLE_MARK | TABLE_LOCK_MASK | TABLE_ALIGN_MASK;
+    return (entry & DF_HALF_MAX & ~allowed) == 0 && (entry_is_empty(entry) || entry_is_used(entry));
 }
 
 static bool check_entries(const defrag_pool *pool, uint32_t *empty)

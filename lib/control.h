@@ -101,7 +101,7 @@ struct DF_MAY_ALIAS defrag_pool {
 #endif
 };
 
-/* Payloads may one day be aligned to g * 2^7; an image keeps its address modulo this. */
+/* Payloads are aligned to g * 2^7 at most; an image keeps its address modulo this. */
 #define DF_LARGEST_ALIGNMENT (DF_GRANULE << 7)
 
 /* The first block: its header is the first word behind the control block that can be one. */

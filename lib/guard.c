@@ -13,8 +13,8 @@
 /* Whether what the header of a used block at `o`, below the top, says can be; its entry points back. */
 static bool is_used(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return header_size(header) >= BLOCK_MIN && header_size(header) <= pool->top - o
-           && heap_is_owned(pool, o, header);
+    return header_size(header) <= pool->top - o && heap_is_owned(pool, o, header)
+           && heap_is_roomy(table_entry(pool, header_owner(header)), header_size(header));
 }
 
 /* Whether the free block of `size` granules at `o` has its footer, and a used block above that knows of it. */

@@ -78,12 +78,15 @@ DF_INLINE df_granules heap_capacity(const defrag_pool *pool)
     return (df_granules)pool->granules - TABLE_GRANULES_MIN - DF_FIRST;
 }
 
-/* The size of a block with `bytes` of payload; 0 if no pool of this length holds it. */
-DF_INLINE df_granules heap_granules(const defrag_pool *pool, size_t bytes)
+/*
+ * The size of a block with `bytes` of payload and an alignment as `entry` says; 0
+ * if no pool of this length holds it.
+ */
+DF_INLINE df_granules heap_granules(const defrag_pool *pool, size_t bytes, df_word entry)
 {
     if (bytes > block_bytes(heap_capacity(pool)))
         return 0;
-    df_granules size = block_granules(bytes);
+    df_granules size = block_granules(bytes) + entry_padding(entry);
     return size <= heap_capacity(pool) ? size : 0;
 }
 
@@ -109,6 +112,66 @@ DF_INLINE bool heap_is_owner(const defrag_pool *pool, df_granules o, uint32_t sl
     return block_is_inside(pool, o) && header_owner(block_header(pool, o)) == slot;
 }
 
+/* --- Payloads --------------------------------------------------------------------------- */
+
+/*
+ * A block aligned to g * 2^k has 2^k - 1 granules more than its payload needs, as
+ * long as it lives: so wherever it lies, the payload has room from the first aligned
+ * address on. What is left of them is behind it.
+ *
+ *   [ header | lead | payload ................ | rest ]
+ *            o      aligned
+ *
+ * So blocks of any alignment are placed, moved and counted alike, and only who
+ * touches a payload knows the difference.
+ */
+
+/* Bytes from the offset `o` of a block with such an entry to its payload. */
+DF_INLINE size_t heap_lead(const defrag_pool *pool, df_word entry, df_granules o)
+{
+    return (0u - (uintptr_t)block_payload(pool, o)) & (((uintptr_t)DF_GRANULE << entry_align(entry)) - 1);
+}
+
+/* The payload of a block with such an entry, if it is at `o` and has `size` granules: where, and its bytes. */
+DF_INLINE uint8_t *heap_payload(const defrag_pool *pool, df_word entry, df_granules o)
+{
+    return block_payload(pool, o) + heap_lead(pool, entry, o);
+}
+
+DF_INLINE size_t heap_payload_bytes(df_word entry, df_granules size)
+{
+    return block_payload_bytes(size - entry_padding(entry));
+}
+
+/* Whether a block of `size` granules has room for the payload that its entry asks for. */
+DF_INLINE bool heap_is_roomy(df_word entry, df_granules size)
+{
+    return size >= BLOCK_MIN + entry_padding(entry);
+}
+
+/* Whether the payload, as an entry and a header say that may be damaged, lies in the pool. */
+DF_INLINE bool heap_payload_fits(const defrag_pool *pool, df_word entry, df_granules o, df_granules size)
+{
+    return size - 1 < (df_granules)pool->granules - o && heap_is_roomy(entry, size);
+}
+
+/* Opens it to the user, or closes it: see watch.h. */
+DF_INLINE void heap_open(const defrag_pool *pool, df_word entry, df_granules o, df_granules size)
+{
+    if (DF_WATCHED && heap_payload_fits(pool, entry, o, size))
+        watch_open(heap_payload(pool, entry, o), heap_payload_bytes(entry, size));
+}
+
+DF_INLINE void heap_close(const defrag_pool *pool, df_word entry, df_granules o, df_granules size)
+{
+    if (DF_WATCHED && heap_payload_fits(pool, entry, o, size)) {
+        const uint8_t *payload = heap_payload(pool, entry, o);
+        /* Together with a header that shares 8 bytes with the first of the payload. */
+        size_t shared = DF_GRANULE < 8 ? (uintptr_t)payload % 8 : 0;
+        watch_close(payload - shared, heap_payload_bytes(entry, size) + shared);
+    }
+}
+
 /* Opens the block of this entry to the user if it is locked, else closes it. */
 DF_INLINE void heap_watch(const defrag_pool *pool, df_word entry)
 {
@@ -116,9 +179,9 @@ DF_INLINE void heap_watch(const defrag_pool *pool, df_word entry)
     if (DF_WATCHED && block_is_inside(pool, o) && o < pool->granules) {
         df_granules size = header_size(block_header(pool, o));
         if (entry_lock(entry) != 0)
-            block_open(pool, o, size);
+            heap_open(pool, entry, o, size);
         else
-            block_close(pool, o, size);
+            heap_close(pool, entry, o, size);
     }
 }
 

@@ -20,7 +20,7 @@ static defrag_status lock_alone(defrag_pool *pool, defrag_handle handle, void **
         return DEFRAG_CORRUPT;
     table_set_entry(pool, handle_slot(handle.bits), entry | TABLE_LOCK_MASK);
     heap_watch(pool, entry | TABLE_LOCK_MASK);
-    *out = block_payload(pool, entry_offset(entry));
+    *out = heap_payload(pool, entry, entry_offset(entry));
     return DEFRAG_OK;
 }
 
@@ -37,7 +37,7 @@ static defrag_status lock_shared(defrag_pool *pool, defrag_handle handle, const 
         return DEFRAG_CORRUPT;
     table_set_entry(pool, handle_slot(handle.bits), entry + TABLE_LOCK_ONE);
     heap_watch(pool, entry + TABLE_LOCK_ONE);
-    *out = block_payload(pool, entry_offset(entry));
+    *out = heap_payload(pool, entry, entry_offset(entry));
     return DEFRAG_OK;
 }
 
@@ -60,7 +60,7 @@ static defrag_status unlock(defrag_pool *pool, defrag_handle handle)
     bool passed = entry_is_passed(entry);
     entry -= entry_lock(entry) == TABLE_LOCK_ALONE ? TABLE_LOCK_MASK : TABLE_LOCK_ONE;
     if (passed && entry_lock(entry) == 0) {
-        entry &= ~(df_word)TABLE_MARK;
+        entry = entry_without_mark(entry);
         look_again(pool, handle_slot(handle.bits), entry_offset(entry));
     }
     table_set_entry(pool, handle_slot(handle.bits), entry);
@@ -158,8 +158,8 @@ static defrag_status find_payload(const defrag_pool *pool, defrag_handle handle,
     df_granules o = entry_offset(entry);
     if (!heap_is_owner(pool, o, handle_slot(handle.bits)) || !guard_block(pool, o, handle_slot(handle.bits)))
         return DEFRAG_CORRUPT;
-    *payload = block_payload(pool, o);
-    *size = block_payload_bytes(header_size(block_header(pool, o)));
+    *payload = heap_payload(pool, entry, o);
+    *size = heap_payload_bytes(entry, header_size(block_header(pool, o)));
     return DEFRAG_OK;
 }
 

@@ -48,71 +48,81 @@ void df_moved(defrag_pool *pool, df_granules from, df_granules to, df_word heade
     table_set_entry(pool, owner, entry);
     pool->moved_blocks += pool->moved_blocks != UINT32_MAX;
     pool->moved_granules += size;
-    block_close(pool, from, size);
-    block_open(pool, to, size);
+    heap_close(pool, entry, from, size);
+    heap_open(pool, entry, to, size);
 
     const defrag_config *config = heap_config(pool);
-    if (config && config->on_move) {
+    uint8_t *payload_from = heap_payload(pool, entry, from);
+    uint8_t *payload_to = heap_payload(pool, entry, to);
+    if (config && config->on_move && payload_from != payload_to) {
         heap_set_callback(pool, true);
-        config->on_move(config->move_context, handle_make(owner, entry), block_payload(pool, from),
-                        block_payload(pool, to), block_payload_bytes(size));
+        config->on_move(config->move_context, handle_make(owner, entry), payload_from, payload_to,
+                        heap_payload_bytes(entry, size));
         heap_set_callback(pool, false);
     }
-    block_close(pool, to, size);
+    heap_close(pool, entry, to, size);
 }
 
-static void finish(defrag_pool *pool, df_granules from, df_granules to, df_word header)
+static void finish(defrag_pool *pool, df_word entry, df_granules from, df_granules to, df_word header)
 {
-    watch_changed(pool, block_payload(pool, from), block_payload(pool, to),
-                  block_payload_bytes(header_size(header)));
+    watch_changed(pool, heap_payload(pool, entry, from), heap_payload(pool, entry, to),
+                  heap_payload_bytes(entry, header_size(header)));
     df_moved(pool, from, to, header);
 }
 
 /* For the copy; finish() closes them again. */
-static void open_both(const defrag_pool *pool, df_granules from, df_granules to, df_word header)
+static void open_both(const defrag_pool *pool, df_word entry, df_granules from, df_granules to, df_word header)
 {
-    block_open(pool, from, header_size(header));
-    block_open(pool, to, header_size(header));
+    heap_open(pool, entry, from, header_size(header));
+    heap_open(pool, entry, to, header_size(header));
 }
 
-static df_word_alias *payload_words(defrag_pool *pool, df_granules o)
+/* The words of a block's payload, and their number. */
+static df_word_alias *payload_words(const defrag_pool *pool, df_word entry, df_granules o)
 {
-    return (df_word_alias *)(void *)block_payload(pool, o);
+    return (df_word_alias *)(void *)heap_payload(pool, entry, o);
 }
 
-/* Words of a block's payload. */
-static size_t payload_count(df_word header)
+static size_t payload_count(df_word entry, df_word header)
 {
-    return block_payload_bytes(header_size(header)) / DF_WORD;
+    return heap_payload_bytes(entry, header_size(header)) / DF_WORD;
 }
 
-/* Whether both places are between the control block and the table. */
-static bool is_inside(const defrag_pool *pool, df_granules from, df_granules to, df_granules size)
+/* Whether both places are between the control block and the table, and hold the payload. */
+static bool is_inside(const defrag_pool *pool, df_word entry, df_granules from, df_granules to,
+                      df_granules size)
 {
     df_granules highest = from > to ? from : to;
     /* coverage: what the guards let pass stays inside; this holds should they miss something */
-    return from >= DF_FIRST && to >= DF_FIRST && size > 0 && highest < pool->floor
+    return from >= DF_FIRST && to >= DF_FIRST && heap_is_roomy(entry, size) && highest < pool->floor
            && size <= pool->floor - highest;
 }
 
+/*
+ * Payloads move in the direction that their blocks do or not at all: rounding up to
+ * an alignment keeps the order of two addresses. Nor does the header of one place lie
+ * in the payload of the other that has yet to be copied.
+ */
 void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
+    df_word entry = table_entry(pool, header_owner(header));
     /* coverage: the same as in is_inside() */
-    if (DEFRAG_HARDENING && !is_inside(pool, from, to, header_size(header)))
+    if (DEFRAG_HARDENING && !is_inside(pool, entry, from, to, header_size(header)))
         return;
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
-    open_both(pool, from, to, header);
-    copy_ascending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
-    finish(pool, from, to, header);
+    open_both(pool, entry, from, to, header);
+    copy_ascending(payload_words(pool, entry, to), payload_words(pool, entry, from), payload_count(entry, header));
+    finish(pool, entry, from, to, header);
 }
 
 void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
+    df_word entry = table_entry(pool, header_owner(header));
     /* coverage: the same as in is_inside() */
-    if (DEFRAG_HARDENING && !is_inside(pool, from, to, header_size(header)))
+    if (DEFRAG_HARDENING && !is_inside(pool, entry, from, to, header_size(header)))
         return;
-    open_both(pool, from, to, header);
-    copy_descending(payload_words(pool, to), payload_words(pool, from), payload_count(header));
+    open_both(pool, entry, from, to, header);
+    copy_descending(payload_words(pool, entry, to), payload_words(pool, entry, from), payload_count(entry, header));
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
-    finish(pool, from, to, header);
+    finish(pool, entry, from, to, header);
 }

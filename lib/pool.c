@@ -44,7 +44,8 @@ static void watch_blocks(const defrag_pool *pool)
         if (entry_is_empty(entry))
             continue;
         df_granules o = entry_offset(entry);
-        watch_born(pool, block_payload(pool, o), block_payload_bytes(header_size(block_header(pool, o))));
+        watch_born(pool, heap_payload(pool, entry, o),
+                   heap_payload_bytes(entry, header_size(block_header(pool, o))));
         heap_watch(pool, entry);
     }
 }
@@ -116,6 +117,17 @@ static defrag_status check_origin(const defrag_pool *pool, size_t bytes)
     return pool->granules < GRANULES_MIN ? DEFRAG_CORRUPT : DEFRAG_OK;
 }
 
+/* Whether no payload is aligned otherwise here than where the image, which is in order, was taken. */
+static bool is_congruent(const defrag_pool *pool)
+{
+    unsigned largest = 0;
+    for (uint32_t slot = 1; slot <= table_slots(pool); slot++) {
+        unsigned align = entry_align(table_entry(pool, slot));
+        largest = align > largest ? align : largest;
+    }
+    return ((uintptr_t)pool - pool->base) % (DF_GRANULE << largest) == 0;
+}
+
 defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes, const defrag_config *or_null)
 {
     if (out == NULL)
@@ -131,6 +143,8 @@ defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes, const
     defrag_status status = check_origin(pool, bytes - skipped);
     if (status == DEFRAG_OK && !df_check(pool))
         status = DEFRAG_CORRUPT;
+    if (status == DEFRAG_OK && !is_congruent(pool))
+        status = DEFRAG_BAD_ARGUMENT;
     if (status != DEFRAG_OK)
         return status;
     note_place(pool, skipped);

@@ -152,7 +152,7 @@ static defrag_status resize(defrag_pool *pool, defrag_handle handle, size_t byte
     df_granules o = entry_offset(entry);
     if (!heap_is_owner(pool, o, slot) || !guard_resize(pool, o, slot))
         return DEFRAG_CORRUPT;
-    df_granules want = heap_granules(pool, bytes);
+    df_granules want = heap_granules(pool, bytes, entry);
     if (entry_lock(entry) != 0)
         return resize_locked(pool, o, want);
     if (want == 0)
@@ -171,8 +171,8 @@ static void watch_size(const defrag_pool *pool, uint32_t slot)
     if (DF_WATCHED) {
         df_word entry = table_entry(pool, slot);
         df_granules o = entry_offset(entry);
-        size_t bytes = block_payload_bytes(header_size(block_header(pool, o)));
-        watch_changed(pool, block_payload(pool, o), block_payload(pool, o), bytes);
+        const uint8_t *payload = heap_payload(pool, entry, o);
+        watch_changed(pool, payload, payload, heap_payload_bytes(entry, header_size(block_header(pool, o))));
         heap_watch(pool, entry);
     }
 }

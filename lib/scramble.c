@@ -94,16 +94,37 @@ static void watch_leave(const defrag_pool *pool, const struct ring *ring)
     /* NOLINTNEXTLINE(*DeadStores): only where the pool is watched it is read */
     for (df_granules o = ring->begin; DF_WATCHED && o < ring->end; o = piece_end(pool, o)) {
         df_word header = block_header(pool, o);
-        if (header_is_used(header))
-            watch_changed(pool, block_payload(pool, o), watch_between(pool, o),
-                          block_payload_bytes(header_size(header)));
+        if (header_is_used(header)) {
+            df_word entry = table_entry(pool, header_owner(header));
+            watch_changed(pool, heap_payload(pool, entry, o), watch_between(pool, o),
+                          heap_payload_bytes(entry, header_size(header)));
+        }
     }
 }
 
 static void watch_arrive(const defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
-    watch_changed(pool, watch_between(pool, from), block_payload(pool, to),
-                  block_payload_bytes(header_size(header)));
+    df_word entry = table_entry(pool, header_owner(header));
+    watch_changed(pool, watch_between(pool, from), heap_payload(pool, entry, to),
+                  heap_payload_bytes(entry, header_size(header)));
+}
+
+/*
+ * The words of the used block at `o` are in the order they had at `from`. Brings its
+ * payload to where it is aligned here.
+ */
+static void realign(defrag_pool *pool, df_granules from, df_granules o, df_word header)
+{
+    df_word entry = table_entry(pool, header_owner(header));
+    size_t was = block_bytes(o) + heap_lead(pool, entry, from);
+    size_t is = block_bytes(o) + heap_lead(pool, entry, o);
+    size_t bytes = heap_payload_bytes(entry, header_size(header));
+    if (is < was)
+        for (size_t at = 0; at < bytes; at += DF_WORD)
+            word_store(pool, is + at, word_load(pool, was + at));
+    else if (is > was)
+        for (size_t at = bytes; at > 0; at -= DF_WORD)
+            word_store(pool, is + at - DF_WORD, word_load(pool, was + at - DF_WORD));
 }
 
 /* The last gap of the ring begins at `gap`; 0: there is none. */
@@ -136,6 +157,7 @@ static void settle(defrag_pool *pool, const struct ring *ring, df_granules head,
             header &= ~BLOCK_PREV_FREE;
             block_set_header(pool, o, header | (gap ? BLOCK_PREV_FREE : o == ring->begin ? prev_free : 0));
             df_granules from = o < head ? o + down : o - up;
+            realign(pool, from, o, header);
             watch_arrive(pool, from, o, header);
             if (header_owner(header) == ring->nameless)
                 table_set_entry(pool, ring->nameless,

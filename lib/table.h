@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handle table: slot -> offset, generation, lock state. The only place that
- * knows the bits of entries and handles.
+ * The handle table: slot -> offset, generation, alignment, lock state. The only
+ * place that knows the bits of entries and handles.
  *
  * The table grows down from the end of the pool. Entry 0 belongs to no block:
  * its link is the head of the list of empty slots, and no handle matches it, so
@@ -18,9 +18,11 @@
  * `align` is the k of an alignment of g * 2^k. `lock`: 0 none, 1 to 14 shared
  * locks, 15 exclusive. The mark m, in a locked entry: compaction has left a gap
  * below the block and passed it by; see compact.c. An entry that is neither
- * locked nor empty has no mark, so that unlock's test for the common case finds
- * the marked ones at no cost. The generation of an empty slot is that of its
- * next use.
+ * locked, aligned nor empty has no mark, so that unlock's test for the common case
+ * finds the marked ones at no cost. An aligned one (k > 0) always has it: so it
+ * differs from every handle in a bit that no forged one brings as far, and the hot
+ * paths leave such blocks to others; and unlocking one looks below it each time. The
+ * generation of an empty slot is that of its next use.
  */
 #ifndef DF_TABLE_H
 #define DF_TABLE_H
@@ -28,19 +30,19 @@
 #include "control.h"
 
 #if DEFRAG_WIDE
-#define TABLE_SLOT_SHIFT 8
-#define TABLE_SLOTS_MAX  0xffffffu
-#define TABLE_GEN_SHIFT  0
-#define TABLE_MARK       0x1000u
-#define TABLE_LOCK_SHIFT 8
-#define TABLE_SPARE      0u /* handle bits that are always zero and face the lock field */
+#define TABLE_SLOT_SHIFT  8
+#define TABLE_SLOTS_MAX   0xffffffu
+#define TABLE_GEN_SHIFT   0
+#define TABLE_MARK        0x1000u
+#define TABLE_LOCK_SHIFT  8
+#define TABLE_SPARE       0u /* handle bits that are always zero and face the lock field and the mark */
 #else
-#define TABLE_SLOT_SHIFT 16
-#define TABLE_SLOTS_MAX  0x7fffu
-#define TABLE_GEN_SHIFT  5
-#define TABLE_MARK       0x10u
-#define TABLE_LOCK_SHIFT 0
-#define TABLE_SPARE      0x1fu
+#define TABLE_SLOT_SHIFT  16
+#define TABLE_SLOTS_MAX   0x7fffu
+#define TABLE_GEN_SHIFT   5
+#define TABLE_MARK        0x10u
+#define TABLE_LOCK_SHIFT  0
+#define TABLE_SPARE       0x1fu
 #endif
 
 #define TABLE_LOW_MASK    0xffffu /* all of an entry but its offset */
@@ -49,6 +51,8 @@
 #define TABLE_LOCK_SHARED 14u
 #define TABLE_LOCK_ALONE  15u
 #define TABLE_LOCK_MASK   (15u << TABLE_LOCK_SHIFT)
+#define TABLE_ALIGN_SHIFT 13
+#define TABLE_ALIGN_MASK  (7u << TABLE_ALIGN_SHIFT)
 #define TABLE_PER_GRANULE ((uint32_t)(DF_GRANULE / DF_WORD))
 
 /* Entries by the place of entry 0, for callers that have loaded it already. */
@@ -106,13 +110,13 @@ DF_INLINE df_granules entry_offset(df_word entry)
 
 DF_INLINE bool entry_is_empty(df_word entry)
 {
-    return (entry & (TABLE_MARK | TABLE_LOCK_MASK)) == TABLE_MARK;
+    return (entry & (TABLE_MARK | TABLE_LOCK_MASK | TABLE_ALIGN_MASK)) == TABLE_MARK;
 }
 
-/* Whether compaction passed the block of this entry in use by while it was locked. */
-DF_INLINE bool entry_is_passed(df_word entry)
+/* Whether it is an entry in use: neither empty, nor aligned without the mark, which none is. */
+DF_INLINE bool entry_is_used(df_word entry)
 {
-    return entry & TABLE_MARK;
+    return entry & TABLE_MARK ? !entry_is_empty(entry) : (entry & TABLE_ALIGN_MASK) == 0;
 }
 
 DF_INLINE unsigned entry_lock(df_word entry)
@@ -120,9 +124,42 @@ DF_INLINE unsigned entry_lock(df_word entry)
     return (unsigned)(entry >> TABLE_LOCK_SHIFT) & 15u;
 }
 
+/* Whether compaction passed the block of this entry in use by, or may have, while it was locked. */
+DF_INLINE bool entry_is_passed(df_word entry)
+{
+    return (entry & TABLE_MARK) && entry_lock(entry) != 0;
+}
+
 DF_INLINE unsigned entry_generation(df_word entry)
 {
     return (unsigned)(entry >> TABLE_GEN_SHIFT) & 0xffu;
+}
+
+/* The k of the alignment. */
+DF_INLINE unsigned entry_align(df_word entry)
+{
+    return (unsigned)(entry >> TABLE_ALIGN_SHIFT) & 7u;
+}
+
+/* Granules that a block with that alignment has more than its payload needs; see heap.h. */
+DF_INLINE df_granules entry_padding(df_word entry)
+{
+    return ((df_granules)1 << entry_align(entry)) - 1;
+}
+
+/* The bits of an entry for an alignment of so many bytes, a power of two up to DF_LARGEST_ALIGNMENT. */
+DF_INLINE df_word entry_of_alignment(size_t alignment)
+{
+    df_word entry = 0;
+    for (size_t kept = DF_GRANULE; kept < alignment; kept *= 2)
+        entry = (entry + (1u << TABLE_ALIGN_SHIFT)) | TABLE_MARK;
+    return entry;
+}
+
+/* The same entry, which is locked no longer, without what only locked ones have. */
+DF_INLINE df_word entry_without_mark(df_word entry)
+{
+    return entry_align(entry) != 0 ? entry : entry & ~(df_word)TABLE_MARK;
 }
 
 /* The same entry with another offset, or another link. */
@@ -149,9 +186,9 @@ DF_INLINE defrag_handle handle_make(uint32_t slot, df_word entry)
 /*
  * What the entry's low half and the handle disagree about, in the high bits of
  * the result, where a test for 0 is one instruction: 0 iff the handle is current
- * and its block is not locked; its lock field, perhaps with the mark, iff it is
- * current and locked. A forged handle must be kept out by handle_is_outside()
- * first.
+ * and its block is neither locked nor aligned; its lock field alone iff it is
+ * current, locked, not aligned and without the mark. A forged handle must be kept
+ * out by handle_is_outside() first.
  */
 DF_INLINE uint32_t handle_difference(uint32_t bits, df_word entry)
 {
@@ -169,14 +206,14 @@ DF_INLINE bool handle_is_outside(const defrag_pool *pool, uint32_t bits)
     return bits > pool->handle_limit || (bits & TABLE_SPARE);
 }
 
-/* Whether the handle names a block, locked or not; `*entry` is then its entry. */
+/* Whether the handle names a block, however locked and aligned; `*entry` is then its entry. */
 DF_INLINE bool handle_is_current(const defrag_pool *pool, defrag_handle handle, df_word *entry)
 {
-    if (handle_is_outside(pool, handle.bits))
+    uint32_t spare = (1u << TABLE_SLOT_SHIFT) - 1 - TABLE_GEN_MASK;
+    if (handle.bits > pool->handle_limit || (handle.bits & spare))
         return false;
     *entry = table_entry(pool, handle_slot(handle.bits));
-    uint32_t allowed = entry_lock(*entry) ? TABLE_LOCK_MASK | TABLE_MARK : 0;
-    return (handle_difference(handle.bits, *entry) & ~(allowed << 16)) == 0;
+    return entry_is_used(*entry) && (((uint32_t)*entry ^ handle.bits) & TABLE_GEN_MASK) == 0;
 }
 
 /* --- The list of empty slots: first in, first out --------------------------------- */

@@ -8,11 +8,13 @@ static bool describe_used(const defrag_pool *pool, df_granules o, df_word header
         return false;
     uint32_t slot = header_owner(header);
     df_word entry = table_entry(pool, slot);
+    if (!heap_is_roomy(entry, header_size(header)))
+        return false;
     bool exclusive = entry_lock(entry) == TABLE_LOCK_ALONE;
     block->region = DEFRAG_REGION_USED;
     block->handle = handle_make(slot, entry);
-    block->payload = block_payload(pool, o);
-    block->payload_bytes = block_payload_bytes(header_size(header));
+    block->payload = heap_payload(pool, entry, o);
+    block->payload_bytes = heap_payload_bytes(entry, header_size(header));
     block->exclusive = exclusive;
     block->shared_locks = exclusive ? 0 : entry_lock(entry);
     return true;

@@ -27,8 +27,20 @@
 #define CANON_GRANULES 31 /* the longest block or gap                           */
 #define CANON_LAST     7  /* in `next`: no gap of this bin follows               */
 
-/* The state of a slot whose block lives; of an empty one, `slot` has the next empty slot. */
-enum canon_lock { CANON_UNLOCKED, CANON_SHARED, CANON_SHARED_PASSED, CANON_ALONE, CANON_ALONE_PASSED };
+/*
+ * The state of a slot whose block lives; of an empty one, `slot` has the next empty slot. The last three are of
+ * blocks aligned to two granules.
+ */
+enum canon_lock {
+    CANON_UNLOCKED,
+    CANON_SHARED,
+    CANON_SHARED_PASSED,
+    CANON_ALONE,
+    CANON_ALONE_PASSED,
+    CANON_ALIGNED,
+    CANON_ALIGNED_SHARED,
+    CANON_ALIGNED_ALONE
+};
 
 struct canon_block {
     uint8_t gap;  /* granules free just below it                               */

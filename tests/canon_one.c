@@ -66,12 +66,14 @@ static bool read_slots(const defrag_pool *pool, struct canon *c, canon_generatio
         generations[slot] = (uint8_t)entry_generation(entry);
         if (entry_is_empty(entry))
             c->slot[slot] = (uint8_t)entry_offset(entry);
+        else if (entry_align(entry) > 1 || (lock > 1 && lock != TABLE_LOCK_ALONE))
+            return false;
+        else if (entry_align(entry) == 1)
+            c->slot[slot] = (uint8_t)(CANON_ALIGNED + (lock == TABLE_LOCK_ALONE ? 2 : lock));
         else if (lock == 0)
             c->slot[slot] = CANON_UNLOCKED;
-        else if (lock == 1 || lock == TABLE_LOCK_ALONE)
-            c->slot[slot] = (uint8_t)((lock == 1 ? CANON_SHARED : CANON_ALONE) + entry_is_passed(entry));
         else
-            return false;
+            c->slot[slot] = (uint8_t)((lock == 1 ? CANON_SHARED : CANON_ALONE) + entry_is_passed(entry));
     }
     return true;
 }
@@ -123,8 +125,15 @@ static void draw_gap(defrag_pool *pool, const struct canon *c, unsigned i)
 static void draw_entry(defrag_pool *pool, const struct canon *c, uint32_t slot, bool used, df_granules o,
                        unsigned generation)
 {
-    static const df_word locks[] = {0, TABLE_LOCK_ONE, TABLE_LOCK_ONE | TABLE_MARK, TABLE_LOCK_MASK,
-                                    TABLE_LOCK_MASK | TABLE_MARK};
+    static const df_word aligned = 1u << TABLE_ALIGN_SHIFT | TABLE_MARK;
+    static const df_word locks[] = {0,
+                                    TABLE_LOCK_ONE,
+                                    TABLE_LOCK_ONE | TABLE_MARK,
+                                    TABLE_LOCK_MASK,
+                                    TABLE_LOCK_MASK | TABLE_MARK,
+                                    aligned,
+                                    aligned | TABLE_LOCK_ONE,
+                                    aligned | TABLE_LOCK_MASK};
     df_word low = (used ? locks[c->slot[slot]] : TABLE_MARK) | (df_word)generation << TABLE_GEN_SHIFT;
     table_set_entry(pool, slot, entry_with_offset(low, used ? o : c->slot[slot]));
 }

@@ -132,14 +132,19 @@ static void add_free(struct list *list, const defrag_pool *pool, df_granules o)
         add(list, "free.footer unused", footer, DF_WORD, 0, DF_HALF_BITS);
 }
 
-/* Generations may be any, and the lock state of a used block and the mark of a locked one too. */
+/*
+ * Generations may be any, and the lock state of a used block too; where the mark is set, its alignment,
+ * if it is long enough for that; and the mark of a locked one that has none.
+ */
 static void add_entry(struct list *list, const defrag_pool *pool, uint32_t slot)
 {
     size_t byte = (size_t)pool->table - slot * DF_WORD;
     df_word entry = table_entry(pool, slot);
     df_word open = TABLE_GEN_MASK | (entry_is_empty(entry) ? 0 : TABLE_LOCK_MASK);
-    if (entry_lock(entry) != 0)
+    if (entry_lock(entry) != 0 && entry_align(entry) == 0)
         open |= TABLE_MARK;
+    if (!entry_is_empty(entry) && (entry & TABLE_MARK))
+        open |= TABLE_ALIGN_MASK;
     if (slot == 0)
         open = 0;
     add(list, entry_is_empty(entry) ? "entry.next" : "entry.offset", byte, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);

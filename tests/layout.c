@@ -34,10 +34,15 @@ static void index_slot(struct layout *layout, uint32_t slot)
 static void check_used(const struct layout *layout, const defrag_block *block, const struct stretch *s)
 {
     EXPECT(block->handle.bits != 0, "walk: a used block without a handle");
-    EXPECT(s->granules >= layout->inside->smallest, "walk: a used block of %zu granules", s->granules);
-    EXPECT(block->payload_bytes == block->bytes - layout->inside->header,
+    EXPECT(s->granules >= layout->inside->smallest + s->padding, "walk: a used block of %zu granules",
+           s->granules);
+    size_t alignment = s->padding + 1;
+    EXPECT(block->payload_bytes == support_payload(layout->inside, s->granules - s->padding)
+               && alignment <= 128 && (alignment & (alignment - 1)) == 0,
            "walk: %zu bytes of payload in a block of %zu", block->payload_bytes, block->bytes);
     EXPECT(block->payload, "walk: a used block without payload");
+    EXPECT((uintptr_t)block->payload % (alignment * layout->inside->granule) == 0,
+           "walk: a payload at %p is not aligned to %zu granules", block->payload, alignment);
     EXPECT(block->exclusive <= 1 && block->shared_locks <= 14 && !(block->exclusive && block->shared_locks),
            "walk: lock state %u, %u", block->exclusive, block->shared_locks);
 }
@@ -73,6 +78,7 @@ static defrag_status read_stretch(void *context, const defrag_block *block)
         EXPECT(block->offset == last->start + last->granules * g, "walk: a gap at byte %zu", block->offset);
     }
     if (block->region == DEFRAG_REGION_USED) {
+        stretch.padding = (block->bytes - block->payload_bytes) / g - (layout->inside->header == g);
         check_used(layout, block, &stretch);
         layout->live += stretch.granules;
         layout->blocks++;
@@ -289,9 +295,8 @@ struct verdict layout_predict_alloc_fast(const struct layout *layout, size_t byt
     return fits ? either(DEFRAG_OK, DEFRAG_FRAGMENTED) : only(DEFRAG_FRAGMENTED);
 }
 
-struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual)
+struct verdict layout_predict_place(const struct layout *layout, size_t s, bool manual)
 {
-    size_t s = support_granules(layout->inside, bytes);
     size_t given = layout_trim(layout);
     size_t t = layout_need_trimmed(layout);
     if (s > layout->capacity)
@@ -310,6 +315,11 @@ struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, b
     return layout->locked ? either(DEFRAG_PINNED, DEFRAG_OK) : only(DEFRAG_OK);
 }
 
+struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual)
+{
+    return layout_predict_place(layout, support_granules(layout->inside, bytes), manual);
+}
+
 /* Granules right after the block at `index`, and right before it. */
 static size_t gap_after(const struct layout *layout, size_t index, size_t given)
 {
@@ -321,10 +331,15 @@ static size_t gap_before(const struct layout *layout, size_t index)
     return index ? gap_at(layout, index - 1, 0, 0) : 0;
 }
 
+size_t layout_resized(const struct layout *layout, size_t index, size_t bytes)
+{
+    return support_granules(layout->inside, bytes) + layout->stretches[index].padding;
+}
+
 enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes)
 {
     size_t own = layout->stretches[index].granules;
-    size_t s = support_granules(layout->inside, bytes);
+    size_t s = layout_resized(layout, index, bytes);
     if (s <= own + gap_after(layout, index, 0))
         return RESIZE_IN_PLACE;
     if (s <= own + gap_after(layout, index, 0) + gap_before(layout, index))
@@ -352,7 +367,7 @@ static int predict_growth(const struct layout *layout, size_t index, size_t s, s
 struct verdict layout_predict_resize(const struct layout *layout, size_t index, size_t bytes, bool manual)
 {
     const struct stretch *block = &layout->stretches[index];
-    size_t s = support_granules(layout->inside, bytes);
+    size_t s = layout_resized(layout, index, bytes);
     size_t trim = layout_trim(layout);
     if (s == block->granules)
         return only(DEFRAG_OK);

@@ -13,6 +13,7 @@ struct stretch {
     defrag_region region;
     size_t start;    /* bytes from the start of the pool to the header */
     size_t granules;
+    size_t padding;  /* of them, what a used block has for its alignment: 2^k - 1 */
     defrag_handle handle;
     unsigned shared;
     bool exclusive;
@@ -80,9 +81,14 @@ struct verdict {
 };
 
 struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual);
+/* The same of a block of so many granules, header and padding included. */
+struct verdict layout_predict_place(const struct layout *layout, size_t granules, bool manual);
 struct verdict layout_predict_alloc_fast(const struct layout *layout, size_t bytes);
 /* `index` is the stretch of the block. */
 struct verdict layout_predict_resize(const struct layout *layout, size_t index, size_t bytes, bool manual);
+
+/* Granules of the block at `index` with `bytes` of payload. */
+size_t layout_resized(const struct layout *layout, size_t index, size_t bytes);
 
 /* How far a resize may go without touching another block. */
 enum resize_way { RESIZE_IN_PLACE, RESIZE_ALONE, RESIZE_WITH_OTHERS };

@@ -110,7 +110,7 @@ static void on_move(void *context, defrag_handle handle, void *from, void *to, s
         EXPECT_STATUS(m->build->unlock(m->pool, handle), DEFRAG_BAD_ARGUMENT);
     block->at = to;
     m->moves++;
-    m->moved_bytes += bytes + m->inside->header;
+    m->moved_bytes += bytes + m->inside->header + block->padding * m->inside->granule;
 }
 
 /* --- Before and after a call ---------------------------------------------------------- */
@@ -158,6 +158,14 @@ static void check_unchanged(struct model *m, enum effect effect)
         EXPECT(same_image(m, m->image, pool, true) || is_cleaned(m), "a refused call changed the image");
 }
 
+/* The first address behind the block's header that is aligned as it asked for. */
+static uintptr_t first_aligned(const struct model *m, const struct stretch *s)
+{
+    size_t alignment = (s->padding + 1) * m->inside->granule;
+    uintptr_t behind = (uintptr_t)m->pool + s->start + m->inside->header;
+    return (behind + alignment - 1) / alignment * alignment;
+}
+
 /* Every block of the model is shown, nothing else is, and each is what the model says. */
 static void check_block(struct model *m, const struct stretch *s, enum effect effect, uint32_t alone)
 {
@@ -168,9 +176,9 @@ static void check_block(struct model *m, const struct stretch *s, enum effect ef
            s->payload_bytes, block->bytes);
     EXPECT(s->shared == block->shared && s->exclusive == block->exclusive, "block %08x: lock state",
            (unsigned)s->handle.bits);
-    EXPECT(s->payload == (const unsigned char *)m->pool + s->start + m->inside->header,
-           "block %08x: payload not behind its header", (unsigned)s->handle.bits);
-    EXPECT((uintptr_t)s->payload % m->inside->granule == 0, "block %08x: not aligned",
+    EXPECT(s->padding == block->padding, "block %08x has %zu granules for its alignment, not %zu",
+           (unsigned)s->handle.bits, s->padding, block->padding);
+    EXPECT((uintptr_t)s->payload == first_aligned(m, s), "block %08x: payload not where it is first aligned",
            (unsigned)s->handle.bits);
     const struct stretch *old = layout_find(&m->before, s->handle);
     bool moved = old && old->start != s->start;
@@ -265,6 +273,22 @@ static size_t blocks_displaced(const struct model *m, size_t *bytes)
     return count;
 }
 
+/* The granules of the largest alignment in use, less 1. */
+static size_t largest_padding(const struct model *m)
+{
+    size_t largest = 0;
+    for (size_t slot = 0; slot < m->blocks_room; slot++)
+        if (m->blocks[slot].live && m->blocks[slot].padding > largest)
+            largest = m->blocks[slot].padding;
+    return largest;
+}
+
+/* Whether a block may move without its payload: on_move is not called then. */
+static bool is_aligned_further(const struct model *m)
+{
+    return largest_padding(m) > 0;
+}
+
 static void check_moves(struct model *m, const defrag_statistics *s)
 {
     size_t displaced_bytes;
@@ -275,7 +299,11 @@ static void check_moves(struct model *m, const defrag_statistics *s)
            displaced);
     EXPECT(bytes >= displaced_bytes, "statistics: %llu bytes moved, but %zu lie elsewhere",
            (unsigned long long)bytes, displaced_bytes);
-    if (m->hooked) {
+    if (m->hooked && is_aligned_further(m)) {
+        EXPECT(blocks >= m->moves, "statistics: %u blocks moved, on_move saw %lu", (unsigned)blocks, m->moves);
+        EXPECT(bytes >= m->moved_bytes, "statistics: %llu bytes moved, on_move saw %llu",
+               (unsigned long long)bytes, (unsigned long long)m->moved_bytes);
+    } else if (m->hooked) {
         EXPECT(blocks == m->moves, "statistics: %u blocks moved, on_move saw %lu", (unsigned)blocks, m->moves);
         EXPECT(bytes == m->moved_bytes, "statistics: %llu bytes moved, on_move saw %llu",
                (unsigned long long)bytes, (unsigned long long)m->moved_bytes);
@@ -450,7 +478,7 @@ static void refill(struct model *m, struct model_block *block, size_t offset, si
     EXPECT_STATUS(m->build->write(m->pool, block->handle, offset, block->contents + offset, bytes), DEFRAG_OK);
 }
 
-static void register_block(struct model *m, defrag_handle handle, size_t bytes, bool zeroed)
+static void register_block(struct model *m, defrag_handle handle, size_t bytes, size_t padding, bool zeroed)
 {
     uint32_t slot = m->inside->slot_of(handle);
     EXPECT(slot >= 1 && slot <= m->inside->slots_max, "handle %08x", (unsigned)handle.bits);
@@ -459,6 +487,7 @@ static void register_block(struct model *m, defrag_handle handle, size_t bytes, 
     block->live = true;
     block->handle = handle;
     block->bytes = support_payload(m->inside, support_granules(m->inside, bytes));
+    block->padding = padding;
     block->shared = 0;
     block->exclusive = false;
     block->at = NULL;
@@ -488,8 +517,15 @@ static size_t requested(enum model_form form, const defrag_request *r)
 static bool is_sound(const struct model *m, enum model_form form, const defrag_request *r)
 {
     return form != FORM_REQUEST
-           || (r->alignment <= m->inside->granule && (r->alignment & (r->alignment - 1)) == 0
+           || (r->alignment <= 128 * m->inside->granule && (r->alignment & (r->alignment - 1)) == 0
                && r->flags <= DEFRAG_ZERO);
+}
+
+/* Granules that the alignment of a sound request adds. */
+static size_t padding_of(const struct model *m, enum model_form form, const defrag_request *r)
+{
+    size_t granules = r->alignment / m->inside->granule;
+    return form == FORM_REQUEST && granules ? granules - 1 : 0;
 }
 
 static defrag_status call_alloc(struct model *m, enum model_form form, const defrag_request *r, defrag_handle *out)
@@ -557,9 +593,11 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
     bool fast = form == FORM_FAST || form == FORM_SLICE_FAST;
     bool zeroed = form == FORM_SLICE || form == FORM_SLICE_FAST || (form == FORM_REQUEST && request->flags);
     size_t bytes = requested(form, request);
+    size_t padding = padding_of(m, form, request);
+    size_t granules = support_granules(m->inside, bytes) + padding;
     begin(m);
     struct verdict verdict = fast ? layout_predict_alloc_fast(&m->before, bytes)
-                                  : layout_predict_alloc(&m->before, bytes, is_manual(m));
+                                  : layout_predict_place(&m->before, granules, is_manual(m));
     defrag_handle handle = {0xffffffffu};
     defrag_status status = call_alloc(m, form, request, &handle);
     if (expect_verdict(verdict, status, fast ? "alloc_fast" : "alloc"))
@@ -573,12 +611,12 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
     }
     bool still = fast || is_manual(m);
     uint64_t moved = m->last.moved_bytes;
-    register_block(m, handle, bytes, zeroed);
+    register_block(m, handle, bytes, padding, zeroed);
     end(m, (struct outcome){.effect = still ? EFFECT_STILL : EFFECT_MOVES,
                             .fresh = handle,
                             .fresh_may_trim = !fast});
     if (fast || !scrambles(m, true))
-        check_slide(m, moved, slide_limit(m, support_granules(m->inside, bytes)));
+        check_slide(m, moved, slide_limit(m, granules));
     if (m->now.highest)
         block_at(m, m->inside->slot_of(handle))->next_generation =
             (m->inside->generation_of(handle) + 1) & 0xff;
@@ -594,7 +632,7 @@ static int resize_status(struct model *m, defrag_handle handle, size_t bytes, st
         return 0;
     const struct stretch *s = layout_find(&m->before, handle);
     size_t index = (size_t)(s - m->before.stretches);
-    size_t granules = support_granules(m->inside, bytes);
+    size_t granules = layout_resized(&m->before, index, bytes);
     *verdict = layout_predict_resize(&m->before, index, bytes, is_manual(m));
     enum handle_call call = granules == s->granules                                  ? CALL_RESIZE_SAME
                             : granules < s->granules                                 ? CALL_RESIZE_SHRINK
@@ -952,7 +990,7 @@ static bool is_idle(const struct model *m, const struct stretch *s, size_t at)
 static void check_filled(const struct model *m, const struct stretch *old)
 {
     const unsigned char *bytes = (const unsigned char *)m->pool;
-    size_t begin = old->start + m->inside->header;
+    size_t begin = (size_t)(old->payload - bytes);
     size_t end = begin + old->payload_bytes;
     for (size_t i = 0; i < m->now.count; i++) {
         const struct stretch *s = &m->now.stretches[i];
@@ -1046,12 +1084,16 @@ void model_attach(struct model *m, size_t missing)
 {
     size_t needed = m->last.skipped_bytes + m->last.pool_bytes;
     size_t bytes = m->buffer.size - (missing < m->buffer.size ? missing : m->buffer.size);
-    struct support_buffer copy = support_buffer_new(bytes, (uintptr_t)m->buffer.bytes);
+    size_t shift = m->inside->granule << missing % 8;
+    struct support_buffer copy = support_buffer_new(bytes, (uintptr_t)m->buffer.bytes + shift);
+    int expected = bytes < needed                                              ? DEFRAG_BAD_SIZE
+                   : shift % ((largest_padding(m) + 1) * m->inside->granule) ? DEFRAG_BAD_ARGUMENT
+                                                                               : DEFRAG_OK;
     begin(m);
     memcpy(copy.bytes, m->buffer.bytes, bytes);
     defrag_pool *pool;
-    EXPECT_STATUS(m->build->attach(&pool, copy.bytes, bytes, NULL), bytes < needed ? DEFRAG_BAD_SIZE : DEFRAG_OK);
-    EXPECT(!pool == (bytes < needed), "attach gives the pool %p", (void *)pool);
+    EXPECT_STATUS(m->build->attach(&pool, copy.bytes, bytes, NULL), expected);
+    EXPECT(!pool == (expected != DEFRAG_OK), "attach gives the pool %p", (void *)pool);
     EXPECT(pool || memcmp(copy.bytes, m->buffer.bytes, bytes) == 0, "attach changed an image that it refused");
     support_buffer_free(&copy);
     end_unchanged(m);
@@ -1130,7 +1172,8 @@ void model_misuse(struct model *m)
 
 void model_migrate(struct model *m)
 {
-    struct support_buffer moved = support_buffer_new(m->buffer.size, (uintptr_t)m->buffer.bytes);
+    size_t alignment = (largest_padding(m) + 1) * m->inside->granule;
+    struct support_buffer moved = support_buffer_new(m->buffer.size, (uintptr_t)m->buffer.bytes + alignment);
     begin(m);
     EXPECT_STATUS(m->build->detach(m->pool), DEFRAG_OK);
     memcpy(moved.bytes, m->buffer.bytes, moved.size);

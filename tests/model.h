@@ -17,6 +17,7 @@ struct model_block {
     bool live;
     defrag_handle handle;
     size_t bytes;            /* usable */
+    size_t padding;          /* granules that its alignment adds: 2^k - 1 */
     unsigned shared;
     bool exclusive;
     unsigned char *contents;
@@ -93,9 +94,15 @@ void model_probe_largest(struct model *model);
 /* Walks until so many stretches have been shown. */
 void model_walk(struct model *model, size_t stop);
 
-/* Copies the image to another buffer, attaches it there and goes on with it. */
+/*
+ * Copies the image to another buffer, no further aligned than the blocks need, attaches it there and goes on
+ * with it.
+ */
 void model_migrate(struct model *model);
-/* Attaches a copy of the buffer that lacks the last `missing` bytes, and forgets it. */
+/*
+ * Attaches a copy of the buffer that lacks the last `missing` bytes, and forgets it. It lies 2^k granules behind an
+ * address that is as aligned as the pool's, k being `missing` modulo 8.
+ */
 void model_attach(struct model *model, size_t missing);
 
 /* Every null pointer, and every unknown flag. */

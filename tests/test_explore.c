@@ -15,7 +15,8 @@
  *   resize of every block to every size in granules
  *   free, lock, lock_shared, unlock of every block
  *   clean, compact, compact_step with every budget in granules, scramble with a few seeds
- * A block has no lock, one shared one or the exclusive one. Where one block more
+ * A block has no lock, one shared one or the exclusive one. With the configuration
+ * `aligned` an alloc_request is one for two granules' alignment, else for one. Where one block more
  * than the scope has would live the call is made and checked all the same, but
  * not followed.
  *
@@ -45,7 +46,7 @@
  *
  *   test_explore                          the scopes of make check
  *   test_explore --large                  those of make exhaustive
- *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked]
+ *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked|aligned]
  *                [--seconds=N] [--megabytes=N]
  */
 #include "canon.h"
@@ -88,8 +89,8 @@ static const char *const call_names[CALLS] = {
 #define SEEDS      4     /* of scramble */
 #define BUDGET_ALL 0xffu /* a step's argument: no limit; else granules */
 
-enum configuration { PLAIN, MANUAL, HOOKED };
-static const char *const configuration_names[] = {"plain", "manual", "hooked"};
+enum configuration { PLAIN, MANUAL, HOOKED, ALIGNED };
+static const char *const configuration_names[] = {"plain", "manual", "hooked", "aligned"};
 
 struct scope {
     const char *build;
@@ -209,14 +210,33 @@ static size_t bytes_for(const struct explorer *e, size_t granules)
     return most - (size_t)(mix(e->salt + granules) % (most - least + 1));
 }
 
-static unsigned char *payload_at(const struct explorer *e, unsigned at)
+/* Granules that the alignment adds to a block in such a state, and to a request. */
+static unsigned padding_in(unsigned state)
 {
-    return (unsigned char *)e->pool + (e->canon->first + at) * e->inside->granule;
+    return state >= CANON_ALIGNED ? 1 : 0;
 }
 
-static size_t payload_bytes(const struct explorer *e, unsigned granules)
+static unsigned padding_of(const struct explorer *e, unsigned slot)
 {
-    return granules * e->inside->granule - e->inside->header;
+    return padding_in(e->before.slot[slot]);
+}
+
+static unsigned padding_for(const struct explorer *e, enum call call)
+{
+    return call == CALL_REQUEST && e->scope.configuration == ALIGNED ? 1 : 0;
+}
+
+/* The payload of a block with that padding, and its bytes. */
+static unsigned char *payload_at(const struct explorer *e, unsigned at, unsigned padding)
+{
+    unsigned char *first = (unsigned char *)e->pool + (e->canon->first + at) * e->inside->granule;
+    bool is_odd = (uintptr_t)first / e->inside->granule % 2 != 0;
+    return first + (padding != 0 && is_odd ? e->inside->granule : 0);
+}
+
+static size_t payload_bytes(const struct explorer *e, unsigned granules, unsigned padding)
+{
+    return (granules - padding) * e->inside->granule - e->inside->header;
 }
 
 /* The current handle of a slot; of an empty slot, the one it gives next. */
@@ -227,7 +247,7 @@ static defrag_handle handle_of(const struct explorer *e, unsigned slot)
 
 static unsigned kind_of_lock(unsigned lock)
 {
-    return (lock + 1) / 2;
+    return lock >= CANON_ALIGNED ? lock - CANON_ALIGNED : (lock + 1) / 2;
 }
 
 /* --- A state from its key ------------------------------------------------------------------- */
@@ -266,9 +286,10 @@ static void enter_state(struct explorer *e, size_t number, unsigned turn)
     memset(e->block_of, 0, sizeof e->block_of);
     for (unsigned i = 0; i < e->before.blocks; i++) {
         const struct canon_block *block = &e->before.block[i];
-        size_t size = payload_bytes(e, block->size);
+        unsigned padding = padding_of(e, block->slot);
+        size_t size = payload_bytes(e, block->size, padding);
         fill(e->payloads[block->slot], size, e->salt ^ block->slot);
-        memcpy(payload_at(e, block->at), e->payloads[block->slot], size);
+        memcpy(payload_at(e, block->at, padding), e->payloads[block->slot], size);
         e->block_of[block->slot] = i + 1;
     }
     memcpy(e->base, e->pool, e->bytes);
@@ -346,8 +367,11 @@ static void expect_block(struct explorer *e, const struct canon_block *now, cons
         EXPECT(change->moves == MOVES_ANY || (change->moves == MOVES_ALONE && named), "slot %u moved", slot);
         e->displaced += old->size;
     }
-    size_t bytes = payload_bytes(e, old->size < now->size ? old->size : now->size);
-    EXPECT(memcmp(payload_at(e, now->at), e->payloads[slot], bytes) == 0, "slot %u lost its contents", slot);
+    unsigned padding = padding_of(e, slot);
+    EXPECT(padding_in(e->after.slot[slot]) == padding, "slot %u: its alignment is another one", slot);
+    size_t bytes = payload_bytes(e, old->size < now->size ? old->size : now->size, padding);
+    EXPECT(memcmp(payload_at(e, now->at, padding), e->payloads[slot], bytes) == 0, "slot %u lost its contents",
+           slot);
 }
 
 static unsigned blocks_after(const struct explorer *e, const struct change *change)
@@ -440,7 +464,7 @@ static defrag_status call_alloc(struct explorer *e, enum call call, size_t bytes
     size_t count = bytes % 4 == 0 ? 4 : bytes % 3 == 0 ? 3 : 1;
     defrag_request request = {.bytes = bytes / count,
                               .count = count,
-                              .alignment = e->inside->granule,
+                              .alignment = e->inside->granule << padding_for(e, call),
                               .flags = e->salt & 1 ? DEFRAG_ZERO : 0};
     switch (call) {
     case CALL_ALLOC:
@@ -478,9 +502,12 @@ static void try_alloc(struct explorer *e, enum call call, unsigned granules)
 {
     bool fast = call == CALL_ALLOC_FAST || call == CALL_SLICE_FAST;
     bool zeroed = call == CALL_SLICE || call == CALL_SLICE_FAST || (call == CALL_REQUEST && (e->salt & 1));
-    size_t bytes = bytes_for(e, granules);
+    unsigned padding = padding_for(e, call);
+    if (granules < e->inside->smallest + padding)
+        return;
+    size_t bytes = bytes_for(e, granules - padding);
     int expected = fast ? predict_fast(e, bytes, granules)
-                        : layout_predict_alloc(&e->layout, bytes, e->manual).status;
+                        : layout_predict_place(&e->layout, granules, e->manual).status;
     defrag_handle handle = {0xffffffffu};
     defrag_status status = call_alloc(e, call, bytes, &handle);
     EXPECT_STATUS(status, expected);
@@ -489,7 +516,7 @@ static void try_alloc(struct explorer *e, enum call call, unsigned granules)
         expect_refused(e, !fast);
         return;
     }
-    size_t payload = support_payload(e->inside, granules);
+    size_t payload = payload_bytes(e, granules, padding);
     size_t *largest = fast ? &e->largest_fast : &e->largest_certain;
     *largest = *largest < payload ? payload : *largest;
     expect_new_slot(e, handle);
@@ -522,7 +549,10 @@ static void try_make_room(struct explorer *e, unsigned granules)
 static void try_resize(struct explorer *e, unsigned slot, unsigned granules)
 {
     static const enum moves ways[] = {MOVES_NONE, MOVES_ALONE, MOVES_ANY};
-    size_t bytes = bytes_for(e, granules);
+    unsigned padding = padding_of(e, slot);
+    if (granules < e->inside->smallest + padding)
+        return;
+    size_t bytes = bytes_for(e, granules - padding);
     size_t index = stretch_of(e, slot);
     enum resize_way way = layout_resize_way(&e->layout, index, bytes);
     defrag_status status = e->build->resize(e->pool, handle_of(e, slot), bytes);
@@ -552,7 +582,7 @@ static void try_free(struct explorer *e, unsigned slot)
 
 static void expect_address(const struct explorer *e, unsigned slot, const void *address)
 {
-    EXPECT(address == payload_at(e, block_before(e, slot)->at), "slot %u is locked elsewhere", slot);
+    EXPECT(address == payload_at(e, block_before(e, slot)->at, padding_of(e, slot)), "slot %u is locked elsewhere", slot);
 }
 
 static void try_lock(struct explorer *e, unsigned slot)
@@ -656,7 +686,7 @@ static void try_scramble(struct explorer *e, unsigned seed)
     EXPECT(e->after.slots == e->before.slots, "scramble changes the table");
     for (unsigned i = 0; i < e->after.blocks; i++) {
         const struct canon_block *now = &e->after.block[i];
-        bool must = e->before.slot[now->slot] == CANON_UNLOCKED && has_company(e, stretch_of(e, now->slot));
+        bool must = kind_of_lock(e->before.slot[now->slot]) == 0 && has_company(e, stretch_of(e, now->slot));
         EXPECT(!must || now->at != block_before(e, now->slot)->at, "scramble leaves slot %u where it was", now->slot);
     }
 }
@@ -758,7 +788,7 @@ static void look_at_access(struct explorer *e)
         defrag_handle handle = handle_of(e, block->slot);
         const unsigned char *payload = e->payloads[block->slot];
         enum handle_state state = lock_state(e, block->slot);
-        size_t bytes = payload_bytes(e, block->size);
+        size_t bytes = payload_bytes(e, block->size, padding_of(e, block->slot));
         int read = statuses_of(CALL_READ, state);
         int write = statuses_of(CALL_WRITE, state);
         EXPECT(e->build->size(e->pool, handle) == bytes, "slot %u: size", block->slot);
@@ -786,6 +816,11 @@ static void look_at_statistics(struct explorer *e)
            "largest_certain is %zu, not %zu", s->largest_certain, layout_largest_certain(layout, e->manual));
 }
 
+static const defrag_config *config_of(const struct explorer *e)
+{
+    return e->config.flags || e->config.enter ? &e->config : NULL;
+}
+
 static void look(struct explorer *e)
 {
     defrag_pool *attached;
@@ -793,9 +828,7 @@ static void look(struct explorer *e)
     layout_read(&e->layout, e->build, e->pool);
     look_at_statistics(e);
     EXPECT_STATUS(e->build->detach(e->pool), DEFRAG_OK);
-    EXPECT_STATUS(e->build->attach(&attached, e->buffer.bytes, e->buffer.size, e->config.flags || e->config.enter
-                                                                                   ? &e->config : NULL),
-                  DEFRAG_OK);
+    EXPECT_STATUS(e->build->attach(&attached, e->buffer.bytes, e->buffer.size, config_of(e)), DEFRAG_OK);
     expect_unchanged(e, "check, walk, statistics_get, detach or attach");
     look_at_access(e);
     look_at_stale(e);
@@ -899,7 +932,7 @@ static void explorer_open(struct explorer *e, const struct scope *scope, const s
         e->config.flags = DEFRAG_MANUAL;
     if (scope->configuration == HOOKED)
         e->config = (defrag_config){.enter = on_enter, .leave = on_enter, .on_move = on_move, .move_context = e};
-    e->pool = support_pool_of(build, &e->buffer, scope->granules, scope->configuration ? &e->config : NULL);
+    e->pool = support_pool_of(build, &e->buffer, scope->granules, config_of(e));
     e->bytes = support_statistics(build, e->pool).pool_bytes;
     e->fresh = image_new(e->bytes);
     e->base = image_new(e->bytes);
@@ -980,13 +1013,13 @@ static const struct scope usual[] = {
     {"n8", 12, 3, PLAIN, 0, 512}, {"n16", 9, 3, PLAIN, 0, 512}, {"w16", 9, 3, PLAIN, 0, 512},
     {"n4", 13, 3, PLAIN, 0, 512}, {"w8", 13, 3, PLAIN, 0, 512}, {"n8", 7, 4, PLAIN, 0, 512},
     {"n8", 20, 2, PLAIN, 0, 512}, {"n8", 8, 3, MANUAL, 0, 512}, {"n8", 8, 3, HOOKED, 0, 512},
-    {"n8", 6, 5, PLAIN, 0, 512},
+    {"n8", 6, 5, PLAIN, 0, 512},  {"n4", 10, 3, ALIGNED, 0, 512}, {"n8", 6, 3, ALIGNED, 0, 512},
 };
 static const struct scope large[] = {
     {"n8", 12, 4, PLAIN, 0, 2560}, {"n16", 10, 4, PLAIN, 0, 1280}, {"w16", 10, 4, PLAIN, 0, 1280},
     {"n8", 9, 5, PLAIN, 0, 1280},  {"n8", 14, 3, PLAIN, 0, 1280},  {"n4", 16, 4, PLAIN, 0, 1280},
     {"w8", 16, 4, PLAIN, 0, 1280}, {"n8", 9, 4, MANUAL, 0, 1280},  {"n8", 9, 4, HOOKED, 0, 1280},
-    {"n8", 28, 2, PLAIN, 0, 1280},
+    {"n8", 28, 2, PLAIN, 0, 1280}, {"n8", 9, 3, ALIGNED, 0, 1280},
 };
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 #define SCOPES_MAX    16
@@ -1031,7 +1064,7 @@ static unsigned number_of(const char *text, unsigned least, unsigned most)
 
 static enum configuration configuration_of(const char *text)
 {
-    for (int i = PLAIN; i <= HOOKED; i++)
+    for (int i = PLAIN; i <= ALIGNED; i++)
         if (strcmp(text, configuration_names[i]) == 0)
             return (enum configuration)i;
     bad_usage("configuration", text);

@@ -23,6 +23,10 @@ struct page {
     char bytes[64];
 } __attribute__((aligned(64)));
 
+struct bank {
+    char bytes[4096];
+} __attribute__((aligned(4096)));
+
 DEFRAG_POOL_DEFINE(file_memory, 8192);
 
 static defrag_pool *pool;
@@ -270,8 +274,31 @@ static void too_much_alignment(void **state)
 {
     defrag_handle handle = {1};
     (void)state;
-    assert_int_equal(DEFRAG_NEW(struct page, pool, &handle), DEFRAG_BAD_ARGUMENT);
+    assert_int_equal(DEFRAG_NEW(struct bank, pool, &handle), DEFRAG_BAD_ARGUMENT);
     assert_int_equal(handle.bits, 0);
+}
+
+/* A type that needs more than a granule has it at each lock, wherever compaction brings it. */
+static void aligned_types(void **state)
+{
+    defrag_handle gap = new_block(24);
+    defrag_handle handle;
+    (void)state;
+    assert_int_equal(DEFRAG_NEW_SLICE(struct page, pool, 2, &handle), DEFRAG_OK);
+    assert_true(defrag_size(pool, handle) >= 2 * sizeof(struct page));
+    DEFRAG_WITH(struct page, page, pool, handle)
+    {
+        assert_int_equal((uintptr_t)page % 64, 0);
+        page[1].bytes[63] = 'z';
+    }
+    assert_int_equal(defrag_free(pool, &gap), DEFRAG_OK);
+    assert_int_equal(defrag_compact(pool), DEFRAG_OK);
+    DEFRAG_WITH_SHARED(struct page, page, pool, handle)
+    {
+        assert_int_equal((uintptr_t)page % 64, 0);
+        assert_int_equal(page[0].bytes[0], 0);
+        assert_int_equal(page[1].bytes[63], 'z');
+    }
 }
 
 static void typed_locks(void **state)
@@ -313,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup(a_failing_lock_skips_the_body, fresh_pool),
         cmocka_unit_test_setup(typed_allocation, fresh_pool),
         cmocka_unit_test_setup(typed_slices, fresh_pool),
+        cmocka_unit_test_setup(aligned_types, fresh_pool),
         cmocka_unit_test_setup(too_much_alignment, fresh_pool),
         cmocka_unit_test_setup(typed_locks, fresh_pool),
         cmocka_unit_test_setup(constants, fresh_pool),

@@ -390,10 +390,12 @@ static void empty_blocks(const struct defrag_build *b)
 static void requests(const struct defrag_build *b)
 {
     struct bench t;
-    bench_open(&t, b, 60, NULL);
+    bench_open(&t, b, 200, NULL);
     defrag_handle out;
     const size_t granule = t.inside->granule;
-    const size_t bad[] = {3, 5, 6, 7, 12, granule * 2, granule * 4, SIZE_MAX, SIZE_MAX / 2 + 1, granule + 1};
+    const size_t most = granule * 128;
+    const size_t bad[] = {3,           5,        6,        7,        12,          granule + 1,
+                          granule * 3, most - 1, most + 1, most * 2, SIZE_MAX / 2 + 1, SIZE_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         defrag_request request = {.bytes = 8, .alignment = bad[i]};
         REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_BAD_ARGUMENT);
@@ -402,7 +404,7 @@ static void requests(const struct defrag_build *b)
         defrag_request request = {.bytes = 8, .flags = 1u << bit};
         REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_BAD_ARGUMENT);
     }
-    for (size_t alignment = 0; alignment <= granule; alignment = alignment ? 2 * alignment : 1) {
+    for (size_t alignment = 0; alignment <= most; alignment = alignment ? 2 * alignment : 1) {
         defrag_request request = {.bytes = 8, .count = 2, .alignment = alignment, .flags = DEFRAG_ZERO};
         unsigned char bytes[64];
         EXPECT_STATUS(b->alloc_request(t.pool, &request, &out), DEFRAG_OK);
@@ -411,6 +413,8 @@ static void requests(const struct defrag_build *b)
         EXPECT_STATUS(b->read(t.pool, out, 0, bytes, size), DEFRAG_OK);
         for (size_t i = 0; i < size; i++)
             EXPECT(bytes[i] == 0, "byte %zu is not zero", i);
+        EXPECT((uintptr_t)b->lock(t.pool, out) % (alignment ? alignment : 1) == 0, "not aligned to %zu", alignment);
+        EXPECT_STATUS(b->unlock(t.pool, out), DEFRAG_OK);
         EXPECT_STATUS(b->free(t.pool, &out), DEFRAG_OK);
     }
     /* Without a count it is one element. */

@@ -17,14 +17,15 @@ struct image {
 
 #define HANDLES 12
 
-/* A used pool: blocks of several sizes, gaps, locks, an empty slot, compaction under way. */
+/* A used pool: blocks of several sizes, two of them aligned, gaps, locks, an empty slot, compaction under way. */
 static struct image make_image(const struct defrag_build *b, defrag_handle *handles, const defrag_config *config)
 {
     struct image image;
     unsigned char text[64];
     image.pool = support_pool_of(b, &image.buffer, b->alignment == 4 ? 180 : 90, config);
     for (size_t i = 0; i < HANDLES; i++) {
-        EXPECT_STATUS(b->alloc(image.pool, 5 * i + 1, &handles[i]), DEFRAG_OK);
+        const defrag_request wanted = {.bytes = 5 * i + 1, .alignment = i % 5 == 3 ? 4 * b->alignment : 0};
+        EXPECT_STATUS(b->alloc_request(image.pool, &wanted, &handles[i]), DEFRAG_OK);
         memset(text, (int)i + 1, sizeof text);
         EXPECT_STATUS(b->write(image.pool, handles[i], 0, text, 5 * i + 1), DEFRAG_OK);
     }
@@ -63,7 +64,7 @@ static void attaches_elsewhere(const struct defrag_build *b)
     defrag_handle handles[HANDLES];
     struct image image = make_image(b, handles, NULL);
     size_t g = inside_of(b->name)->granule;
-    for (size_t residue = 0; residue < 2048; residue += g * 5) {
+    for (size_t residue = 0; residue < 2048; residue += g * 12) {
         struct support_buffer copy = copy_image(&image, residue % 7, residue);
         defrag_pool *pool;
         EXPECT_STATUS(b->attach(&pool, copy.bytes, copy.size, NULL), DEFRAG_OK);
@@ -96,7 +97,7 @@ static void attaches_in_place_and_unaligned(const struct defrag_build *b)
     expect_contents(b, pool, handles);
     size_t g = inside_of(b->name)->granule;
     for (size_t skew = 1; skew < g; skew++) {
-        struct support_buffer copy = support_buffer_new(image.bytes + g, skew);
+        struct support_buffer copy = support_buffer_new(image.bytes + g, 3 * g + skew);
         memcpy(copy.bytes + g - skew, image.pool, image.bytes);
         EXPECT_STATUS(b->attach(&pool, copy.bytes, copy.size, NULL), DEFRAG_OK);
         EXPECT(support_statistics(b, pool).skipped_bytes == g - skew, "skipped_bytes");
@@ -291,6 +292,52 @@ static void use_to_the_end(const struct defrag_build *b, defrag_pool *pool, cons
     EXPECT_STATUS(b->check(pool), DEFRAG_OK);
 }
 
+/*
+ * Attached where it is as aligned as its blocks, an image is whole; elsewhere it is refused, and nothing is written.
+ * Locked and unlocked blocks count; freed ones do not.
+ */
+static void attaches_where_blocks_stay_aligned(const struct defrag_build *b)
+{
+    const size_t g = b->alignment;
+    for (unsigned k = 0; k <= 7; k++) {
+        for (size_t shift = 0; shift < 256; shift += shift < 8 ? 1 : 31) {
+            struct image image;
+            defrag_handle handles[3];
+            unsigned char text[40];
+            support_context("%s, k %u, %zu granules further", b->name, k, shift);
+            image.pool = support_pool_of(b, &image.buffer, 600, NULL);
+            image.bytes = support_statistics(b, image.pool).pool_bytes;
+            for (unsigned i = 0; i < 3; i++) {
+                const defrag_request wanted = {.bytes = 40, .alignment = i == 1 ? g << k : i == 2 ? g << 7 : 1};
+                EXPECT_STATUS(b->alloc_request(image.pool, &wanted, &handles[i]), DEFRAG_OK);
+            }
+            memset(text, (int)k + 1, sizeof text);
+            EXPECT_STATUS(b->write(image.pool, handles[1], 0, text, sizeof text), DEFRAG_OK);
+            EXPECT_STATUS(b->free(image.pool, &handles[2]), DEFRAG_OK);
+            if (shift % 2)
+                EXPECT(b->lock(image.pool, handles[1]), "no lock");
+            struct support_buffer copy = copy_image(&image, 0, shift * g);
+            bool fits = shift % ((size_t)1 << k) == 0;
+            if (!fits) {
+                refuse(b, &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
+            } else {
+                defrag_pool *pool;
+                EXPECT_STATUS(b->attach(&pool, copy.bytes, copy.size, NULL), DEFRAG_OK);
+                if (shift % 2)
+                    EXPECT_STATUS(b->unlock(pool, handles[1]), DEFRAG_OK);
+                EXPECT_STATUS(b->free(pool, &handles[0]), DEFRAG_OK);
+                EXPECT_STATUS(b->compact(pool), DEFRAG_OK);
+                const unsigned char *at = b->lock_shared(pool, handles[1]);
+                EXPECT(at && (uintptr_t)at % (g << k) == 0, "%p is not aligned", (const void *)at);
+                EXPECT(memcmp(at, text, sizeof text) == 0, "the payload is another one");
+                EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+            }
+            support_buffer_free(&copy);
+            support_buffer_free(&image.buffer);
+        }
+    }
+}
+
 /* Each byte of the image becomes another one: attach finds it, or it does no harm. */
 static void every_byte_changed(const struct defrag_build *b)
 {
@@ -419,6 +466,7 @@ int main(void)
         {"refuses images of other builds", refuses_other_builds},
         {"refuses the other byte order", refuses_the_other_byte_order},
         {"refuses what was moving", refuses_what_was_moving},
+        {"attaches where blocks stay aligned", attaches_where_blocks_stay_aligned},
         {"every byte changed", every_byte_changed},
         {"the same calls make the same bytes", same_calls_same_bytes},
         {"no pointers in the image", no_pointers_in_the_image},

@@ -243,7 +243,8 @@ enum {
 
 /*
  * Called after a block has moved, when header and table agree again. The bytes at
- * `to` are valid until it returns, those at `from` no longer.
+ * `to` are valid until it returns, those at `from` no longer. A block aligned to
+ * more than a granule can move and have its bytes where they were; nobody is told.
  */
 typedef void defrag_move_hook(void *context, defrag_handle handle, void *from, void *to, size_t bytes);
 
@@ -269,7 +270,7 @@ enum {
 typedef struct defrag_request {
     size_t bytes;     /* of one element                                                         */
     size_t count;     /* elements; 0 means 1 element (an empty slice is `bytes` 0)              */
-    size_t alignment; /* a power of two, at most the pool's granule; 0 means 1                  */
+    size_t alignment; /* a power of two, at most 128 granules; 0 means 1                        */
     uint32_t flags;   /* DEFRAG_ZERO or 0                                                       */
 } defrag_request;
 
@@ -292,7 +293,8 @@ typedef struct defrag_statistics {
     size_t free_bytes;           /* in free blocks and the wilderness                           */
     size_t free_blocks;          /* the wilderness not counted                                  */
     size_t largest_fast;         /* payload: the largest request alloc_fast serves now; 0: none */
-    size_t largest_certain;      /* payload: every request up to this alloc serves now; 0: none */
+    size_t largest_certain;      /* payload: every request up to this alloc serves now; 0: none.
+                                    Aligned to more than a granule, see defrag_alloc_request()  */
     size_t peak_live_bytes;      /* most live_bytes ever                                        */
     size_t fewest_free_bytes;    /* least free_bytes ever                                       */
     size_t peak_live_blocks;     /* most live_blocks ever                                       */
@@ -317,7 +319,7 @@ typedef struct defrag_block {
     defrag_region region;
     defrag_handle handle;  /* of a used block, else DEFRAG_NULL                                  */
     size_t offset;         /* bytes from the start of the pool to the first byte of the header    */
-    size_t bytes;          /* of the stretch, header included                                    */
+    size_t bytes;          /* of the stretch, header and what alignment costs included           */
     const void *payload;   /* of a used block, else NULL; valid until the visitor returns        */
     size_t payload_bytes;  /* defrag_size()                                                      */
     unsigned shared_locks; /* 0 to 14                                                            */
@@ -354,8 +356,10 @@ DEFRAG_API defrag_status defrag_init(defrag_pool **out, void *buffer, size_t byt
  * Fails iff: DEFRAG_BAD_ARGUMENT, as defrag_init(), or the image is of another
  * layout, alignment, byte order or version; DEFRAG_BAD_SIZE, the buffer is smaller than the
  * image; DEFRAG_CORRUPT, it is no image, was taken in the middle of a move, or
- * defrag_check() finds an invariant broken. Nothing is written then, and `*out`
- * is null.
+ * defrag_check() finds an invariant broken; last, DEFRAG_BAD_ARGUMENT again, a block
+ * is aligned to more than a granule, and the address of the pool is another than that
+ * of the image was, modulo the largest such alignment. Nothing is written then, and
+ * `*out` is null.
  */
 DEFRAG_API defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes,
                                        const defrag_config *or_null)
@@ -429,15 +433,22 @@ DEFRAG_API defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count
 
 /*
  * Allocates what the request describes. As defrag_alloc(), and besides:
- * DEFRAG_BAD_ARGUMENT, the alignment is no power of two or more than a granule,
+ * DEFRAG_BAD_ARGUMENT, the alignment is no power of two or more than 128 granules,
  * or a flag is unknown; DEFRAG_BAD_SIZE, bytes x count overflows.
+ *
+ * The payload lies at a multiple of the alignment as long as the block lives,
+ * whatever moves or resizes it. With an alignment a of more than a granule g that
+ * costs a - g bytes, wherever the block lies: s, and what `live_bytes` counts, is
+ * a/g - 1 granules more than without, and largest_certain serves requests that are
+ * a - g bytes smaller, as does defrag_make_room(). Locking, unlocking and freeing such
+ * a block is O(1) as ever, but never the shortest way.
  */
 DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *request,
                                               defrag_handle *out) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1, 2, 3);
 
 /*
- * Gives the block another size. The handle stays; the bytes up to the smaller
- * of the two sizes stay; bytes gained are not initialised. In this order: in
+ * Gives the block another size. The handle stays, and the alignment; the bytes up
+ * to the smaller of the two sizes stay; bytes gained are not initialised. In this order: in
  * place; over the free block before it; to another hole; to a hole made by
  * defrag_make_room(); last, the free memory of its own stretch between locked
  * blocks is gathered at the block itself.
@@ -481,7 +492,7 @@ DEFRAG_API size_t defrag_size(const defrag_pool *pool, defrag_handle handle) DEF
 
 /*
  * Locks the block exclusively and returns its address, a multiple of the
- * granule. The block stays where it is until defrag_unlock(). Locks do not
+ * granule, and of the alignment that was asked for. The block stays where it is until defrag_unlock(). Locks do not
  * nest. Returns NULL on any error; defrag_try_lock() says which. For an empty
  * block the address is valid and must not be read or written.
  *
@@ -592,7 +603,8 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  * the wilderness holds it. Afterwards every byte of the free memory is
  * DEFRAG_SCRAMBLE_BYTE but for the first two words and the last of a free block,
  * and the first of the wilderness; what is not free of the old places belongs to
- * other blocks. A later call may bring a block back to a place that it left.
+ * other blocks. A later call may bring a block back to a place that it left. One that
+ * is aligned to more than a granule may move by less, and keep its address.
  *
  * No free memory is needed, none is lost, and what lies between two locked
  * blocks has as much of it as before unless a block that was alone there left. No
@@ -686,7 +698,7 @@ DEFRAG_API uint32_t defrag_version(void);
 /*
  * Typed allocation: one object, or `count` of them, all bytes zero, aligned
  * for the type; statuses of defrag_alloc_request(), among them
- * DEFRAG_BAD_ARGUMENT where the type needs more alignment than the pool keeps.
+ * DEFRAG_BAD_ARGUMENT where the type needs more alignment than 128 granules.
  */
 #define DEFRAG_NEW(type, pool, out)              DEFRAG_NEW_SLICE(type, pool, 1, out)
 #define DEFRAG_NEW_SLICE(type, pool, count, out) \

@@ -549,6 +549,43 @@ static void slots_forget_the_alignment(const struct defrag_build *b)
     scene_close(&s);
 }
 
+static defrag_status go_on(void *context, const defrag_block *block)
+{
+    (void)context;
+    (void)block;
+    return DEFRAG_OK;
+}
+
+/* An entry that claims more padding than its block has granules: found by whoever looks at all, or is hardened. */
+static void more_alignment_than_granules(const struct defrag_build *b)
+{
+    struct scene s;
+    unsigned char byte;
+    scene_open(&s, b, 200);
+    struct item *block = add(&s, 30, 1);
+    (void)add(&s, 30, 0);
+    struct inside_field field = s.inside->offset_of(s.pool, block->handle);
+    field.shift = 13;
+    field.bits = 3;
+    EXPECT(inside_load(s.pool, &field) == 1, "the alignment is %llu",
+           (unsigned long long)inside_load(s.pool, &field));
+    inside_store(s.pool, &field, 5);
+    EXPECT_STATUS(b->check(s.pool), DEFRAG_CORRUPT);
+    EXPECT_STATUS(b->walk(s.pool, go_on, NULL), DEFRAG_CORRUPT);
+    if (b->name[0] == 'h') {
+        defrag_handle handle = block->handle;
+        EXPECT(!b->lock(s.pool, handle) && !b->lock_shared(s.pool, handle) && b->size(s.pool, handle) == 0,
+               "the block is used");
+        EXPECT_STATUS(b->read(s.pool, handle, 0, &byte, 1), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->free(s.pool, &handle), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->resize(s.pool, handle, 1), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->compact(s.pool), DEFRAG_CORRUPT);
+    }
+    inside_store(s.pool, &field, 1);
+    look_at_all(&s);
+    scene_close(&s);
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -567,6 +604,7 @@ int main(void)
         {"pinned and released", pinned_and_released},
         {"forged handles", forged_handles},
         {"slots forget the alignment", slots_forget_the_alignment},
+        {"more alignment than granules", more_alignment_than_granules},
     };
     return support_run("blocks aligned to more than a granule", tests, sizeof tests / sizeof tests[0]);
 }

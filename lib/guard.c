@@ -107,9 +107,10 @@ static bool can_link_any(const defrag_pool *pool)
 static bool can_take_slot(const defrag_pool *pool)
 {
     uint32_t slot = table_first_empty(pool);
+    if (slot == 0)
+        return pool->free_tail == 0;
     if (slot > table_slots(pool))
         return false;
-    /* Where the list is empty this is entry 0, and the tail is 0. */
     df_word entry = table_entry(pool, slot);
     uint32_t next = entry_offset(entry);
     return entry_is_empty(entry) && next <= table_slots(pool) && (next == 0) == (slot == pool->free_tail);

@@ -345,10 +345,13 @@ static void the_wilderness_gives_an_eighth(const struct defrag_build *b)
         layout_read(&now, b, pool);
         EXPECT(layout_wilderness(&now) == before - (before + 7) / 8, "%zu of %zu granules are left",
                layout_wilderness(&now), before);
-        before = layout_wilderness(&now);
-        EXPECT_STATUS(b->scramble(pool, 2), DEFRAG_OK);
-        layout_read(&now, b, pool);
-        EXPECT(layout_wilderness(&now) >= before, "a stretch with a gap borrows as well");
+        for (uint32_t seed = 2; seed < 8; seed++) {
+            before = layout_wilderness(&now);
+            bool gap = now.free > before;
+            EXPECT_STATUS(b->scramble(pool, seed), DEFRAG_OK);
+            layout_read(&now, b, pool);
+            EXPECT(!gap || layout_wilderness(&now) >= before, "a stretch with a gap borrows as well");
+        }
         support_buffer_free(&buffer);
     }
 }

@@ -132,6 +132,7 @@ static void init_refuses_small_buffers(const struct defrag_build *b)
             EXPECT(fits || support_statistics(b, pool).free_bytes == smallest, "the first pool could be smaller");
             EXPECT_STATUS(b->alloc(pool, 1, &handle), DEFRAG_OK);
             EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+            EXPECT_STATUS(b->attach(&pool, buffer.bytes, bytes, NULL), DEFRAG_OK);
             fits = true;
         }
         support_buffer_free(&buffer);

@@ -99,6 +99,44 @@ prints 'Exit status'
 gives 0 replay --help
 gives 0 replay --version
 
+# --- Workloads -----------------------------------------------------------------
+
+gives 0 adversary robson --most=256 --largest=16
+quiet
+prints '^robson: at most 8,192 bytes live, 256 units of 32; blocks of up to 16 units$'
+prints '^libdefrag  *9,536 1\.164 1\.000 ' # 256 blocks of 32, slots of 4, control of 312
+prints '^first-fit  *24,112 2\.943 2\.941 ' # 256 * (1 + 4 / 2) - 16 + 1 units, control of 16
+prints "Of libdefrag's heap 320 bytes are control, and 1,024 the handle table"
+for name in slide full-slide best-fit tlsf half-fit buddy; do
+    prints "^$name "
+done
+gives 0 adversary all --most=80 --largest=8 --unit=64 --layout=wide --alignment=16 --policy=libdefrag
+[ "$(grep -c ': at most 5,120 bytes live' output)" = 4 ] || fail "not all adversaries: $(cat output)"
+gives 0 adversary sawtooth sawtooth --policy=libdefrag
+[ "$(grep -c '^sawtooth:' output)" = 1 ] || fail "the same adversary twice is not one table"
+
+gives 0 churn uniform --occupancy=90 --operations=5500
+quiet
+prints '^Pools of 65,536 bytes, 5,500 operations for each of 1 seed;'
+for name in libdefrag slide full-slide; do
+    prints "^uniform  *90 %  *$name "
+done
+gives 0 churn all --occupancy=85 --occupancy=95 --operations=2000 --seed=1 --seed=2 --pool=32K --pace=1/4 --policy=libdefrag
+[ "$(grep -c '^[a-z]*  *[89]5 % ' output)" = 12 ] || fail "not all workloads: $(cat output)"
+prints 'MOVED, BY SEED'
+prints '^Up to 1/4 of the bytes asked for are moved in advance'
+gives 0 churn uniform --occupancy=95 --operations=3000 --policy=best-fit # who never moves refuses
+prints '^uniform  *95 %  *best-fit  *0\.0000  *0  *-  *[1-9]'
+gives 0 churn larson --operations=1 --pool=1K
+"$bench" churn uniform --occupancy=92 --operations=5500 >one
+gives 0 churn uniform --occupancy=92 --operations=5500
+cmp -s one output || fail "the same workload twice is not the same"
+gives 0 churn uniform --occupancy=92 --operations=5500 --seed=7
+! cmp -s one output || fail "the seed changes nothing"
+gives 0 churn --help
+gives 0 adversary --help
+prints 'robson, best-fit, shrink'
+
 # --- A number that can be worked out by hand --------------------------------------
 
 # Narrow, alignment 8: 100, 450 and 150 bytes take 13, 57 and 20 granules; before that 13, 26 and 57.
@@ -142,6 +180,41 @@ refuses 'handles: too big: 32,768 blocks are live at once.*handles for 32,767.*-
 gives 0 size --layout=wide --policy=libdefrag handles
 refuses 'huge: too big' size --policy=tlsf huge
 refuses 'huge: too big' replay huge
+refuses "unknown adversary 'robin'" adversary robin
+refuses 'no adversary was named' adversary
+refuses "unknown workload 'sawtooth'" churn sawtooth
+refuses 'no workload was named' churn --json
+refuses "unknown workload ''" churn ''
+refuses "unknown policy 'slide'" size --policy=slide small
+refuses "unknown policy 'slid'.*slide, full-slide" churn --policy=slid uniform
+for number in 0 1 abc '' -5 1e3 32767; do
+    refuses '--most' adversary --most="$number" robson
+    refuses '--largest' adversary --largest="$number" robson
+done
+for unit in 0 16 33 2048 '' x; do
+    refuses '--unit' adversary --unit="$unit" robson
+done
+refuses 'shrink cannot be played with 100 units live and blocks of up to 64' adversary --most=100 shrink
+refuses 'best-fit cannot be played with 400 units live and blocks of up to 5' adversary --largest=5 best-fit
+refuses 'more than 64 MiB' adversary --most=32766 --largest=1000 shrink
+refuses 'robson: too big.*narrow.*--layout=wide' adversary --unit=1024 robson
+gives 0 adversary --unit=1024 --layout=wide --most=600 --largest=4 --policy=libdefrag robson
+for percent in 0 101 -1 '' abc; do
+    refuses '--occupancy' churn --occupancy="$percent" uniform
+done
+for seed in 0 4294967296 -1 '' abc; do
+    refuses '--seed' churn --seed="$seed" uniform
+done
+for count in 0 4294967296 '' abc; do
+    refuses '--operations' churn --operations="$count" uniform
+done
+for pace in 0 1/0 0/1 / 1/ /2 1/2/3 1.5 -1 1001 '' abc 1111111111111111111111/2; do
+    refuses '--pace' churn --pace="$pace" uniform
+done
+refuses '--pool' churn --pool=0 uniform
+refuses '100 bytes is too small for libdefrag' churn --pool=100 --operations=10 uniform
+refuses '--pool=524288 is more than the 524,280 bytes' churn --pool=512K uniform
+gives 2 churn --lock-fraction=5 uniform
 gives 2 size --no-such-option small
 gives 2 size huge
 [ "$(wc -l <said)" = 6 ] || fail "a trace that nobody can hold: said $(wc -l <said) lines, not one for each"
@@ -180,4 +253,6 @@ awk 'BEGIN {
 gives 0 size --policy=buddy long
 quiet
 gives 0 size --policy=buddy --progress long
-grep -q 'searching: 0 of 1 done, [0-9,]* operations replayed' said || fail "no progress: $(cat said)"
+grep -q 'searching: 0 of 1 done, [0-9,]* operations' said || fail "no progress: $(cat said)"
+gives 0 churn uniform --occupancy=90 --operations=1000000 --policy=libdefrag --progress
+grep -q 'churning: 0 of 1 done, [0-9,]* operations' said || fail "no progress: $(cat said)"

@@ -35,15 +35,15 @@ static int trace_remove(void **state)
     return unlink(trace_path);
 }
 
-/* What the command prints; it ends with that status. */
-static json_t *answer(const char *arguments, int status)
+/* What the command prints of the last argument; it ends with that status. */
+static json_t *answer(const char *arguments, const char *last, int status)
 {
     const char *folder = getenv("top_builddir");
     char command[1000];
     json_error_t error;
 
     snprintf(command, sizeof command, "'%s'/tools/defrag-bench %s '%s'", folder ? folder : ".", arguments,
-             trace_path);
+             last);
     FILE *output = popen(command, "r");
     assert_non_null(output);
     json_t *value = json_loadf(output, JSON_REJECT_DUPLICATES, &error);
@@ -89,7 +89,7 @@ static void expect_head(json_t *value, const char *command, size_t contenders)
 static void test_size(void **state)
 {
     static const char *const names[] = {"libdefrag", "first-fit", "best-fit", "tlsf", "half-fit", "buddy"};
-    json_t *value = answer("size --json", 0);
+    json_t *value = answer("size --json", trace_path, 0);
     json_t *trace = json_array_get(json_object_get(value, "traces"), 0);
 
     (void)state;
@@ -113,7 +113,7 @@ static void test_size(void **state)
 
 static void test_replay(void **state)
 {
-    json_t *value = answer("replay --json --policy=first-fit --pool=800", 1);
+    json_t *value = answer("replay --json --policy=first-fit --pool=800", trace_path, 1);
     json_t *result = json_array_get(json_object_get(value, "results"), 0);
 
     (void)state;
@@ -132,11 +132,100 @@ static void test_replay(void **state)
     json_decref(value);
 }
 
+static void test_adversary(void **state)
+{
+    json_t *value =
+        answer("adversary --json --most=256 --largest=16 --policy=libdefrag --policy=best-fit", "robson", 0);
+    json_t *adversary = json_array_get(json_object_get(value, "adversaries"), 0);
+    json_t *results = json_object_get(adversary, "results");
+
+    (void)state;
+    expect_head(value, "adversary", 2);
+    assert_string_equal(text(adversary, "adversary"), "robson");
+    assert_int_equal(integer(adversary, "most_units"), 256);
+    assert_int_equal(integer(adversary, "largest_units"), 16);
+    assert_int_equal(integer(adversary, "unit_bytes"), 32);
+    json_t *moving = json_array_get(results, 0), *other = json_array_get(results, 1);
+    assert_string_equal(text(moving, "policy"), "libdefrag");
+    assert_int_equal(integer(moving, "bound_bytes"), 256 * 32);
+    assert_int_equal(integer(moving, "heap_bytes"),
+                     256 * 32 + integer(moving, "control_bytes") + integer(moving, "table_bytes"));
+    assert_int_equal(integer(moving, "table_bytes"), 256 * 4);
+    assert_true(integer(moving, "moved_bytes") >= integer(moving, "floor_bytes"));
+    assert_true(integer(moving, "floor_bytes") > 0 && integer(moving, "moving_requests") > 0);
+    assert_int_equal(integer(other, "bound_bytes"), (256 * 3 - 16 + 1) * 32);
+    assert_int_equal(integer(other, "heap_bytes"), integer(other, "bound_bytes") + 16);
+    assert_int_equal(integer(other, "moved_bytes"), 0);
+    json_decref(value);
+    value = answer("adversary --json --policy=first-fit", "best-fit", 0);
+    adversary = json_array_get(json_object_get(value, "adversaries"), 0);
+    assert_true(json_is_null(
+        json_object_get(json_array_get(json_object_get(adversary, "results"), 0), "bound_bytes")));
+    json_decref(value);
+}
+
+/* At one occupancy; the first of `seeds` runs of each contender. */
+static void expect_runs(json_t *runs, const char *const *names, size_t contenders, size_t seeds)
+{
+    assert_int_equal(json_array_size(runs), contenders * seeds);
+    for (size_t i = 0; i < contenders * seeds; i++) {
+        json_t *run = json_array_get(runs, i);
+        assert_string_equal(text(run, "policy"), names[i / seeds]);
+        assert_string_equal(text(run, "workload"), "uniform");
+        assert_int_equal(integer(run, "occupancy"), 92);
+        assert_int_equal(integer(run, "seed"), 1 + i % seeds);
+        assert_int_equal(integer(run, "refused") + integer(run, "full"), 0);
+        assert_int_equal(integer(run, "moved_in_advance_bytes"), 0);
+        assert_in_range(integer(run, "peak_payload"), 65536 * 91 / 100, 65536 * 92 / 100);
+        assert_in_range(integer(run, "longest_pause_bytes"), 1, integer(run, "moved_bytes"));
+        assert_in_range(integer(run, "floor_bytes"), 1, integer(run, "moved_bytes"));
+        assert_in_range(integer(run, "moving_requests"), 1, integer(run, "requests"));
+        assert_true(integer(run, "allocated_bytes") > 0);
+    }
+}
+
+static void test_churn(void **state)
+{
+    static const char *const names[] = {"libdefrag", "slide", "full-slide"};
+    json_t *value = answer("churn --json --occupancy=92 --operations=11000 --seed=1 --seed=2", "uniform", 0);
+    json_t *runs = json_object_get(value, "runs");
+    json_int_t moved[3];
+
+    (void)state;
+    expect_head(value, "churn", 3);
+    assert_int_equal(integer(value, "pool_bytes"), 65536);
+    assert_int_equal(integer(value, "operations"), 11000);
+    assert_int_equal(integer(value, "warm_up"), 1000);
+    assert_true(json_is_null(json_object_get(value, "pace")));
+    expect_runs(runs, names, 3, 2);
+    for (size_t i = 0; i < 3; i++) {
+        moved[i] = integer(json_array_get(runs, 2 * i), "moved_bytes");
+    }
+    /* Each is less clever than the one before. */
+    assert_true(moved[0] <= moved[1] && moved[1] < moved[2]);
+    json_decref(value);
+}
+
+static void test_pace(void **state)
+{
+    json_t *value =
+        answer("churn --json --occupancy=90 --operations=5500 --policy=libdefrag --pace=1/2", "uniform", 0);
+    json_t *run = json_array_get(json_object_get(value, "runs"), 0);
+    json_int_t ahead = integer(run, "moved_in_advance_bytes");
+
+    (void)state;
+    assert_true(json_real_value(json_object_get(value, "pace")) == 0.5);
+    assert_in_range(ahead, 1, integer(run, "moved_bytes"));
+    /* A step may move one block more than its budget. */
+    assert_true(ahead <= integer(run, "allocated_bytes") / 2 + 1032 * integer(run, "requests"));
+    json_decref(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_size),
-        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_size),  cmocka_unit_test(test_replay), cmocka_unit_test(test_adversary),
+        cmocka_unit_test(test_churn), cmocka_unit_test(test_pace),
     };
     return cmocka_run_group_tests_name("json", tests, trace_write, trace_remove);
 }

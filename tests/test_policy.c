@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "support.h"
+#include "tools/adversary.h"
 #include "tools/policy.h"
 #include "tools/xalloc.h"
 
@@ -25,124 +26,73 @@ static const unsigned alignments[] = {4, 8, 16};
 
 /* --- Adversaries ------------------------------------------------------------------------------ */
 
-/*
- * A game against one policy, in units of its smallest block, header included:
- * how much heap does it need while never more than `limit` units are live?
- */
-struct game {
+/* What a program plays against: one policy, in units of its smallest block, header included. */
+struct player {
     const struct policy *policy;
     policy_heap *heap;
     size_t unit;
     size_t header;
-    size_t live;
-    size_t limit;
-    size_t base; /* lowest payload, and the end of the highest block */
+    size_t *offset; /* by object */
+    size_t base;    /* lowest payload, and the end of the highest block */
     size_t top;
-    bool over;
-};
-
-struct piece {
-    size_t offset;
-    size_t units;
 };
 
 enum { BUDDY_POOL_UNITS = 1 << 17 };
 
-static struct game game_begin(const struct policy *policy, unsigned alignment, size_t limit)
+static bool player_alloc(void *context, uint32_t object, size_t units)
 {
-    struct game game = {.policy = policy, .limit = limit, .base = SIZE_MAX};
+    struct player *player = context;
+    size_t offset = player->policy->alloc(player->heap, units * player->unit - player->header);
 
-    game.unit = policy->block_units(alignment, 0) * policy_unit_bytes(policy, alignment);
-    game.header = policy->header_bytes;
-    game.heap = policy->open(policy, alignment, policy->endless ? POLICY_ENDLESS : BUDDY_POOL_UNITS, NULL);
-    return game;
+    assert_true(offset != POLICY_NONE);
+    player->offset[object] = offset;
+    player->base = offset < player->base ? offset : player->base;
+    size_t end = offset + units * player->unit;
+    player->top = end > player->top ? end : player->top;
+    return true;
 }
 
-static size_t game_end(struct game *game)
+static void player_free(void *context, uint32_t object)
 {
-    game->policy->close(game->heap);
-    return (game->top - game->base) / game->unit;
+    struct player *player = context;
+    player->policy->free(player->heap, player->offset[object]);
 }
 
-static struct piece game_alloc(struct game *game, size_t units)
+static void player_shrink(void *context, uint32_t object, size_t units)
 {
-    struct piece piece = {0, units};
+    struct player *player = context;
+    assert_int_equal(
+        player->policy->resize(player->heap, player->offset[object], units * player->unit - player->header),
+        player->offset[object]);
+}
 
-    if (game->over || game->live + units > game->limit) {
-        game->over = true;
-        return piece;
+static size_t player_place(void *context, uint32_t object)
+{
+    struct player *player = context;
+    return (player->offset[object] - player->base) / player->unit;
+}
+
+/* The units of heap that the program with that name makes the policy use. */
+static size_t heap_units(const char *name, const struct policy *policy, unsigned alignment, size_t most,
+                         size_t largest)
+{
+    struct player player = {.policy = policy, .header = policy->header_bytes, .base = SIZE_MAX};
+    struct adversary_heap heap = {&player, player_alloc, player_free, player_shrink, player_place};
+    struct adversary_piece *pieces = xcalloc(most + 1, sizeof *pieces);
+    const struct adversary *adversary = adversaries;
+
+    while (strcmp(adversary->name, name) != 0) {
+        adversary++;
     }
-    piece.offset = game->policy->alloc(game->heap, units * game->unit - game->header);
-    assert_true(piece.offset != POLICY_NONE);
-    game->live += units;
-    game->base = piece.offset < game->base ? piece.offset : game->base;
-    size_t end = piece.offset + units * game->unit;
-    game->top = end > game->top ? end : game->top;
-    return piece;
-}
-
-static void game_free(struct game *game, struct piece piece)
-{
-    if (!game->over) {
-        game->policy->free(game->heap, piece.offset);
-        game->live -= piece.units;
-    }
-}
-
-static void game_shrink(struct game *game, struct piece piece, size_t units)
-{
-    assert_true(game->policy->resize(game->heap, piece.offset, units * game->unit - game->header) ==
-                piece.offset);
-    game->live -= piece.units - units;
-}
-
-/* Whether the piece covers an address that is f modulo s. */
-static bool covers(const struct game *game, struct piece piece, size_t f, size_t s)
-{
-    size_t address = (piece.offset - game->base) / game->unit;
-    return (f + s - address % s) % s < piece.units;
-}
-
-static size_t robson_gain(const struct game *game, const struct piece *pieces, size_t count, size_t f,
-                          size_t s)
-{
-    size_t gain = 0;
-    for (size_t i = 0; i < count; i++) {
-        gain += covers(game, pieces[i], f, s) ? s - pieces[i].units : 0;
-    }
-    return gain;
-}
-
-/* Robson 1971, 1974: sizes double, and what is kept occupies an address of every place where one fits. */
-static size_t robson(const struct policy *policy, unsigned alignment, size_t m, size_t n)
-{
-    struct game game = game_begin(policy, alignment, m);
-    struct piece *pieces = xcalloc(m, sizeof *pieces);
-    size_t count = 0;
-    size_t f = 0;
-
-    while (count < m) {
-        pieces[count++] = game_alloc(&game, 1);
-    }
-    for (size_t s = 2; s <= n; s *= 2) {
-        if (robson_gain(&game, pieces, count, f + s / 2, s) > robson_gain(&game, pieces, count, f, s)) {
-            f += s / 2;
-        }
-        size_t kept = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (covers(&game, pieces[i], f, s)) {
-                pieces[kept++] = pieces[i];
-            } else {
-                game_free(&game, pieces[i]);
-            }
-        }
-        count = kept;
-        while (game.live + s <= m) {
-            pieces[count++] = game_alloc(&game, s);
-        }
-    }
+    player.unit = policy->block_units(alignment, 0) * policy_unit_bytes(policy, alignment);
+    player.heap = policy->open(policy, alignment, policy->endless ? POLICY_ENDLESS : BUDDY_POOL_UNITS, NULL);
+    player.offset = xcalloc(most + 1, sizeof *player.offset);
+    assert_true(adversary_takes(adversary, most, largest));
+    assert_true(adversary_play(adversary, &heap, most, largest, pieces));
+    policy->close(player.heap);
+    free(player.offset);
     free(pieces);
-    return game_end(&game);
+    return (player.top - player.base) / player.unit;
 }
 
 static void test_robson_is_the_bound(void **state)
@@ -153,102 +103,54 @@ static void test_robson_is_the_bound(void **state)
     const size_t bound = m + m * half_log2_n_twice / 2 - n + 1;
 
     (void)state;
+    assert_int_equal(adversaries[0].bound(m, n), bound);
     for (size_t i = 0; i < COUNT(policies_bound); i++) {
         for (size_t j = 0; j < COUNT(alignments); j++) {
-            assert_int_equal(robson(policies_bound[i], alignments[j], m, n), bound);
+            assert_int_equal(heap_units("robson", policies_bound[i], alignments[j], m, n), bound);
         }
     }
-    assert_in_range(robson(&policy_buddy, 8, m, n), bound, 5 * m);
+    assert_in_range(heap_units("robson", &policy_buddy, 8, m, n), bound, 5 * m);
 }
 
-/* Robson 1977; Knuth 2.5, exercise 42: best-fit is led to leave a hole a little too small at each step. */
-static void best_fit_step(struct game *game, size_t m, struct piece *left, struct piece *ones, size_t *count)
-{
-    size_t old = *count;
-    struct piece x = game_alloc(game, m - 2);
-    struct piece y = game_alloc(game, m - 2);
-    game_free(game, old ? ones[--old] : *left);
-    game_free(game, x);
-
-    struct piece b = game_alloc(game, m);
-    struct piece c = game_alloc(game, m - 5);
-    struct piece d = game_alloc(game, 1);
-    game_free(game, b);
-    struct piece *fresh = xcalloc(*count + 1, sizeof *fresh);
-    size_t made = 0;
-    for (size_t i = *count ? old + 1 : 0; i-- > 0;) {
-        struct piece o = i ? ones[i - 1] : *left;
-        struct piece u = game_alloc(game, m - 2);
-        struct piece v = game_alloc(game, 2);
-        game_free(game, o);
-        game_free(game, u);
-        b = game_alloc(game, m);
-        struct piece next_c = game_alloc(game, m - 5);
-        struct piece next_d = game_alloc(game, 1);
-        game_free(game, b);
-        game_free(game, v);
-        game_free(game, c);
-        fresh[made++] = d;
-        c = next_c;
-        d = next_d;
-    }
-    fresh[made++] = d;
-    for (size_t i = 0; i < made; i++) {
-        ones[i] = fresh[made - 1 - i];
-    }
-    *count = made;
-    free(fresh);
-    game_free(game, c);
-    *left = game_alloc(game, m - 2);
-    game_free(game, y);
-}
-
-static size_t best_fit_adversary(const struct policy *policy, unsigned alignment, size_t limit, size_t m)
-{
-    struct game game = game_begin(policy, alignment, limit);
-    struct piece *ones = xcalloc(limit + 1, sizeof *ones);
-    size_t count = 0;
-    struct piece left = game_alloc(&game, m - 2);
-
-    while (!game.over && count < limit) {
-        best_fit_step(&game, m, &left, ones, &count);
-    }
-    free(ones);
-    return game_end(&game);
-}
-
+/* Robson's (m - 4n + 11)(n - 2), and besides the left block and the two of the step that does not come to its
+ * end. */
 static void test_best_fit_adversary(void **state)
 {
+    static const size_t sizes[][2] = {{400, 32}, {400, 34}, {400, 6}, {200, 16}};
+
     (void)state;
-    for (size_t i = 0; i < COUNT(alignments); i++) {
-        assert_int_equal(best_fit_adversary(&policy_best_fit, alignments[i], 400, 32), 7680);
-        assert_int_equal(best_fit_adversary(&policy_tlsf, alignments[i], 400, 32), 7680);
-        assert_int_equal(best_fit_adversary(&policy_first_fit, alignments[i], 400, 32), 462);
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        size_t m = sizes[i][0], n = sizes[i][1];
+        for (size_t j = 0; j < COUNT(alignments); j++) {
+            size_t bound = (m - 4 * n + 11) * (n - 2);
+            assert_int_equal(heap_units("best-fit", &policy_best_fit, alignments[j], m, n),
+                             bound + 3 * (n - 2));
+            assert_int_equal(heap_units("best-fit", &policy_tlsf, alignments[j], m, n), bound + 3 * (n - 2));
+        }
     }
+    assert_in_range(heap_units("best-fit", &policy_first_fit, 8, 400, 32), 400, 2 * 400);
 }
 
 /* Whoever shrinks in place is left with holes that the next block does not fit in. */
-static size_t shrink_adversary(const struct policy *policy, unsigned alignment, size_t limit, size_t m)
-{
-    struct game game = game_begin(policy, alignment, limit);
-    struct piece previous = game_alloc(&game, m);
-
-    while (game.live + m <= limit) {
-        struct piece next = game_alloc(&game, m);
-        game_shrink(&game, previous, 1);
-        previous = next;
-    }
-    return game_end(&game);
-}
-
 static void test_shrink_adversary(void **state)
 {
     (void)state;
     for (size_t i = 0; policies[i]; i++) {
         for (size_t j = 0; j < COUNT(alignments); j++) {
-            assert_int_equal(shrink_adversary(policies[i], alignments[j], 256, 16), 3616);
+            assert_int_equal(heap_units("shrink", policies[i], alignments[j], 256, 16), 3616);
         }
-        assert_int_equal(shrink_adversary(policies[i], 8, 1024, 64) / 1024, 56);
+        assert_int_equal(heap_units("shrink", policies[i], 8, 1024, 64) / 1024, 56);
+    }
+}
+
+/* No hole has two units: the large block lies behind all others. */
+static void test_sawtooth(void **state)
+{
+    (void)state;
+    for (size_t i = 0; policies[i]; i++) {
+        if (policies[i] != &policy_buddy) {
+            assert_int_equal(heap_units("sawtooth", policies[i], 8, 1024, 128), 1024 + 128);
+        }
     }
 }
 
@@ -890,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_robson_is_the_bound),
         cmocka_unit_test(test_best_fit_adversary),
         cmocka_unit_test(test_shrink_adversary),
+        cmocka_unit_test(test_sawtooth),
         cmocka_unit_test(test_blocks_cost_what_the_originals_cost),
         cmocka_unit_test(test_control_costs_what_the_originals_cost),
         cmocka_unit_test(test_units_are_the_inverse_of_pool_bytes),

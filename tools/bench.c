@@ -12,6 +12,8 @@
 
 const char *argp_program_version = "defrag-bench " DEFRAG_VERSION_STRING;
 
+#define COMMAND_NAMES "record, replay, size, adversary, churn and inspect"
+
 struct command {
     const char *name;
     char *title; /* its argv[0] */
@@ -23,6 +25,8 @@ static char inspect_title[] = "defrag-bench inspect";
 static char record_title[] = "defrag-bench record";
 static char replay_title[] = "defrag-bench replay";
 static char size_title[] = "defrag-bench size";
+static char adversary_title[] = "defrag-bench adversary";
+static char churn_title[] = "defrag-bench churn";
 
 /* A recorded program inherits how signals are handled, so `record` leaves them alone. */
 static const struct command commands[] = {
@@ -30,6 +34,8 @@ static const struct command commands[] = {
     {"record", record_title, record_main, false},
     {"replay", replay_title, replay_main, true},
     {"size", size_title, size_main, true},
+    {"adversary", adversary_title, adversary_main, true},
+    {"churn", churn_title, churn_main, true},
 };
 
 static const struct command *command_find(const char *name)
@@ -50,14 +56,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         *command = command_find(text);
         if (!*command) {
-            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are record, replay, size and inspect",
-                         text);
+            argp_failure(state, EXIT_USAGE, 0, "unknown command '%s'; there are " COMMAND_NAMES, text);
         }
         /* What follows is the command's. */
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_failure(state, EXIT_USAGE, 0, "which command: record, replay, size or inspect?");
+        argp_failure(state, EXIT_USAGE, 0, "which command: " COMMAND_NAMES "?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -73,6 +78,8 @@ static const struct argp top_argp = {
     "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
     "  replay TRACE                   replay a trace through several allocators\n"
     "  size TRACE...                  find the smallest pool for each of them\n"
+    "  adversary NAME...              run programs that fragment heaps on purpose\n"
+    "  churn NAME...                  run random workloads, and tell what compaction moves\n"
     "  inspect IMAGE                  tell what the dump of a pool holds, and what is damaged\n\n"
     "Each has its own --help. See defrag-bench(1).",
     NULL,

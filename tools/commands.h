@@ -6,5 +6,7 @@
 int inspect_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 int size_main(int argc, char **argv);
+int adversary_main(int argc, char **argv);
+int churn_main(int argc, char **argv);
 
 #endif

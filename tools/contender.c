@@ -10,6 +10,7 @@ struct arena {
     const struct contender *contender;
     size_t units;
     const char *reason;
+    bool was_full;
     unsigned char *memory; /* NULL for a policy without contents */
 
     policy_heap *heap; /* of a policy  */
@@ -160,7 +161,8 @@ static bool build_open(struct arena *arena, size_t units, size_t objects, bool c
     size_t room = (bytes / BUFFER_ALIGNMENT + 1) * BUFFER_ALIGNMENT;
     arena->memory = xaligned(BUFFER_ALIGNMENT, room);
     arena->handle = xcalloc(objects, sizeof *arena->handle);
-    arena->config.flags = contender->manual ? DEFRAG_MANUAL : 0;
+    bool manual = contender->manual || contender->compaction == COMPACTION_FULL_SLIDE;
+    arena->config.flags = manual ? DEFRAG_MANUAL : 0;
     arena->config.on_move = contents ? note_move : NULL;
     arena->config.move_context = arena;
     return contender->build->init(&arena->pool, arena->memory, bytes, &arena->config) == DEFRAG_OK;
@@ -210,6 +212,7 @@ void arena_close(struct arena *arena)
 static enum outcome outcome_of(struct arena *arena, defrag_status status)
 {
     arena->reason = arena->contender->build->status_string(status);
+    arena->was_full = status == DEFRAG_NO_MEMORY;
     switch (status) {
     case DEFRAG_OK:
         return OUTCOME_SERVED;
@@ -222,6 +225,18 @@ static enum outcome outcome_of(struct arena *arena, defrag_status status)
     default:
         return OUTCOME_BROKEN;
     }
+}
+
+static defrag_status build_alloc(struct arena *arena, size_t bytes, defrag_handle *out)
+{
+    const struct defrag_build *build = arena->contender->build;
+    defrag_status status = build->alloc(arena->pool, bytes, out);
+
+    if (status == DEFRAG_FRAGMENTED && arena->contender->compaction == COMPACTION_FULL_SLIDE) {
+        status = build->compact(arena->pool);
+        return status == DEFRAG_OK ? build->alloc(arena->pool, bytes, out) : status;
+    }
+    return status;
 }
 
 /* Pool offsets in a policy's memory stand for addresses that are multiples of the alignment. */
@@ -243,7 +258,7 @@ enum outcome arena_alloc(struct arena *arena, uint32_t object, size_t bytes)
     if (contender->policy) {
         return outcome_at(arena, object, contender->policy->alloc(arena->heap, bytes));
     }
-    return outcome_of(arena, contender->build->alloc(arena->pool, bytes, &arena->handle[object]));
+    return outcome_of(arena, build_alloc(arena, bytes, &arena->handle[object]));
 }
 
 enum outcome arena_resize(struct arena *arena, uint32_t object, size_t bytes)
@@ -315,6 +330,46 @@ enum outcome arena_check(struct arena *arena)
 const char *arena_reason(const struct arena *arena)
 {
     return arena->reason;
+}
+
+bool arena_was_full(const struct arena *arena)
+{
+    return arena->was_full;
+}
+
+size_t arena_place(struct arena *arena, uint32_t object)
+{
+    if (arena->contender->policy) {
+        return arena->offset[object];
+    }
+    const unsigned char *view = arena_view(arena, object);
+    arena_view_end(arena, object);
+    return (size_t)(view - arena->memory);
+}
+
+enum outcome arena_compact_step(struct arena *arena, size_t bytes)
+{
+    size_t moved;
+    if (arena->contender->policy) {
+        return OUTCOME_SERVED;
+    }
+    defrag_status status = arena->contender->build->compact_step(arena->pool, bytes, &moved);
+    return outcome_of(arena, status == DEFRAG_MORE ? DEFRAG_OK : status);
+}
+
+bool arena_statistics(const struct arena *arena, defrag_statistics *out)
+{
+    if (arena->contender->policy) {
+        return false;
+    }
+    arena->contender->build->statistics_get(arena->pool, out);
+    return true;
+}
+
+bool arena_walk(const struct arena *arena, defrag_visitor *visitor, void *context)
+{
+    return !arena->contender->policy &&
+           arena->contender->build->walk(arena->pool, visitor, context) == DEFRAG_OK;
 }
 
 void arena_moved(const struct arena *arena, uint64_t *bytes, uint64_t *blocks)

@@ -16,8 +16,18 @@
 
 #define CONTENDER_DEFRAG "libdefrag"
 
+/* And with less clever ways of compaction, to compare. */
+#define CONTENDER_SLIDE      "slide"
+#define CONTENDER_FULL_SLIDE "full-slide"
+
 /* No pool of more bytes is ever made. */
 #define CONTENDER_POOL_MAX ((size_t)UINT32_MAX)
+
+enum compaction {
+    COMPACTION_BEST,      /* libdefrag's own */
+    COMPACTION_SLIDE,     /* the cheapest slide, where one makes room */
+    COMPACTION_FULL_SLIDE /* defrag_compact() */
+};
 
 struct contender {
     const char *name;
@@ -25,6 +35,7 @@ struct contender {
     const struct defrag_build *build; /* NULL: a policy */
     unsigned alignment;               /* asked for */
     bool manual;                      /* libdefrag: DEFRAG_MANUAL */
+    enum compaction compaction;       /* libdefrag: when a request finds no hole */
 };
 
 /* --- What it is ------------------------------------------------------------ */
@@ -90,6 +101,19 @@ enum outcome arena_check(struct arena *arena);
 
 /* Why the last outcome was not OUTCOME_SERVED, in a word or two. */
 const char *arena_reason(const struct arena *arena);
+
+/* Whether the last refusal was for want of memory in total; a policy does not know. */
+bool arena_was_full(const struct arena *arena);
+
+/* Where the payload lies, in bytes from the beginning of the heap. */
+size_t arena_place(struct arena *arena, uint32_t object);
+
+/* Moves at most so many bytes in advance, or one block. A policy moves nothing. */
+enum outcome arena_compact_step(struct arena *arena, size_t bytes);
+
+/* What defrag_statistics_get() and defrag_walk() tell; false, and nothing, of a policy. O(blocks). */
+bool arena_statistics(const struct arena *arena, defrag_statistics *out);
+bool arena_walk(const struct arena *arena, defrag_visitor *visitor, void *context);
 
 /* Bytes moved since the last call. */
 uint64_t arena_take_moved(struct arena *arena);

@@ -50,7 +50,7 @@ static void progress_show(const struct team *team)
     char operations[NUMBER_ROOM];
 
     number_format(operations, atomic_load_explicit(jobs->operations, memory_order_relaxed));
-    fprintf(stderr, "\r%s: %zu of %zu done, %s operations replayed\033[K", jobs->verb, team->finished,
+    fprintf(stderr, "\r%s: %zu of %zu done, %s operations\033[K", jobs->verb, team->finished,
             jobs->count, operations);
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The command lines of `defrag-bench replay` and `defrag-bench size`. */
+/* The command lines of `defrag-bench replay`, `size`, `adversary` and `churn`. */
 #ifndef DEFRAG_TOOLS_OPTIONS_H
 #define DEFRAG_TOOLS_OPTIONS_H
 
+#include "adversary.h"
 #include "contender.h"
+#include "gauge.h"
+#include "workload.h"
 
 /* Exit statuses of every command. */
 enum {
@@ -12,7 +15,7 @@ enum {
     EXIT_USAGE = 2       /* it could not run, or its result not be written */
 };
 
-enum { CONTENDERS_MOST = 8 };
+enum { CONTENDERS_MOST = 8, ADVERSARIES_MOST = 8 };
 
 struct options {
     struct contender contenders[CONTENDERS_MOST];
@@ -27,12 +30,35 @@ struct options {
     bool shows_progress;
     char **traces;
     size_t trace_count;
+
+    /* Of `adversary`; 0 for the three numbers: the adversary's own. */
+    const struct adversary *adversaries[ADVERSARIES_MOST];
+    size_t adversary_count;
+    size_t most; /* units live */
+    size_t largest;
+    size_t unit; /* bytes */
+
+    /* Of `churn`. */
+    enum workload_kind workloads[WORKLOAD_KINDS];
+    size_t workload_count;
+    unsigned *percents; /* of the pool, to be live payload */
+    size_t percent_count;
+    uint32_t *seeds;
+    size_t seed_count;
+    uint32_t operations;
+    struct pace pace;
 };
 
-enum options_command { OPTIONS_REPLAY, OPTIONS_SIZE };
+enum options_command { OPTIONS_REPLAY, OPTIONS_SIZE, OPTIONS_ADVERSARY, OPTIONS_CHURN };
 
 /* What is wrong with the arguments is said on stderr, and the program ends with EXIT_USAGE. */
 void options_parse(struct options *options, enum options_command command, int argc, char **argv);
+
+/* The most bytes of a pool that all contenders can have. */
+size_t options_most_pool_bytes(const struct options *options);
+
+/* False, after a message, if --pool is more than that. */
+bool options_pool_fits(const struct options *options);
 
 void options_release(struct options *options);
 

@@ -25,38 +25,22 @@ struct run {
 
 /* --- The pool --------------------------------------------------------------------- */
 
-/* The most bytes that all contenders can have. */
-static size_t most_pool_bytes(const struct options *options)
-{
-    size_t most = CONTENDER_POOL_MAX;
-    for (size_t i = 0; i < options->contender_count; i++) {
-        const struct contender *contender = &options->contenders[i];
-        size_t bytes = contender_pool_bytes(contender, contender_most_units(contender));
-        if (!contender->policy && bytes < most) {
-            most = bytes;
-        }
-    }
-    return most;
-}
-
 /* False after a message. */
 static bool pool_choose(struct run *run)
 {
     const struct options *options = run->options;
     uint64_t peak = run->trace->summary.peak_payload;
-    size_t most = most_pool_bytes(options);
+    size_t most = options_most_pool_bytes(options);
     char text[NUMBER_ROOM];
 
-    number_format(text, most);
-    if (options->pool_bytes > most) {
-        complain("--pool=%zu is more than the %s bytes of the largest %s pool of alignment %u",
-                 options->pool_bytes, text, options->layout, options->alignment);
+    if (!options_pool_fits(options)) {
         return false;
     }
     if (!options->pool_bytes && peak > most) {
         complain("%s: too big: %" PRIu64 " bytes are live at once, and the largest %s pool of alignment %u "
                  "has %s%s",
-                 run->trace->path, peak, options->layout, options->alignment, text, report_wider(options));
+                 run->trace->path, peak, options->layout, options->alignment, number_format(text, most),
+                 report_wider(options));
         return false;
     }
     uint64_t standard = (2 * peak + POOL_EXTRA_BYTES + 15) / 16 * 16;

@@ -105,6 +105,16 @@ char *report_name(const struct trace *trace)
     return copy;
 }
 
+static const char *model_of(const struct contender *contender)
+{
+    static const char *const models[] = {
+        [COMPACTION_BEST] = "header and handle table; compacts",
+        [COMPACTION_SLIDE] = "libdefrag; the cheapest slide, and nothing else",
+        [COMPACTION_FULL_SLIDE] = "libdefrag; all of it slides when a request finds no hole",
+    };
+    return contender->policy ? contender->policy->model : models[contender->compaction];
+}
+
 static void costs_row(struct libscols_table *table, const struct contender *contender)
 {
     struct libscols_line *line = report_row(table);
@@ -116,8 +126,7 @@ static void costs_row(struct libscols_table *table, const struct contender *cont
     report_cell(line, 2, costs.slot_bytes ? "%zu + %zu" : "%zu", costs.header_bytes, costs.slot_bytes);
     report_number(line, 3, costs.least_block_bytes);
     report_number(line, 4, costs.control_bytes);
-    report_cell(line, 5, "  %s",
-                contender->policy ? contender->policy->model : "header and handle table; compacts");
+    report_cell(line, 5, "  %s", model_of(contender));
 }
 
 void report_legend(const struct options *options)
@@ -226,12 +235,11 @@ static json_t *json_contender(const struct contender *contender)
     struct contender_costs costs;
 
     contender_costs_get(contender, 0, &costs);
-    return present(
-        json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "name", contender->name, "alignment",
-                  (int)costs.alignment, "header_bytes", (json_int_t)costs.header_bytes, "slot_bytes",
-                  (json_int_t)costs.slot_bytes, "smallest_block_bytes", (json_int_t)costs.least_block_bytes,
-                  "least_control_bytes", (json_int_t)costs.control_bytes, "model",
-                  contender->policy ? contender->policy->model : "header and handle table; compacts"));
+    return present(json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "name", contender->name, "alignment",
+                             (int)costs.alignment, "header_bytes", (json_int_t)costs.header_bytes,
+                             "slot_bytes", (json_int_t)costs.slot_bytes, "smallest_block_bytes",
+                             (json_int_t)costs.least_block_bytes, "least_control_bytes",
+                             (json_int_t)costs.control_bytes, "model", model_of(contender)));
 }
 
 json_t *report_json(const struct options *options, const char *command)

@@ -164,8 +164,7 @@ static void step(const struct workload_step *todo, bool fast)
 {
     defrag_status status;
     if (!todo->allocates) {
-        struct block block = blocks[todo->index];
-        blocks[todo->index] = blocks[workload.live];
+        struct block block = blocks[todo->block];
         verify_block(block.handle, todo->bytes);
         MEASURED(&release, status = defrag_free(pool, &block.handle));
         if (status != DEFRAG_OK)
@@ -184,7 +183,7 @@ static void step(const struct workload_step *todo, bool fast)
         return;
     }
     workload_served(&workload);
-    blocks[workload.live - 1].handle = handle;
+    blocks[todo->block].handle = handle;
     write_block(handle, todo->bytes);
 }
 
@@ -192,7 +191,7 @@ static void begin(unsigned percent, uint32_t seed)
 {
     if (defrag_init(&pool, memory, sizeof memory, NULL) != DEFRAG_OK)
         stop("init");
-    workload_begin(&workload, POOL_BYTES, percent, seed);
+    workload_begin(&workload, WORKLOAD_UNIFORM, POOL_BYTES, percent, WORKLOAD_OPERATIONS, seed);
     refused = asked = 0;
 }
 
@@ -213,7 +212,7 @@ static struct figure newlib_malloc = {.name = "malloc (newlib)"}, newlib_free = 
 
 static void run_malloc(uint32_t seed)
 {
-    workload_begin(&workload, POOL_BYTES, 70, seed);
+    workload_begin(&workload, WORKLOAD_UNIFORM, POOL_BYTES, 70, WORKLOAD_OPERATIONS, seed);
     for (unsigned i = 0; i < WORKLOAD_OPERATIONS; i++) {
         counting = i >= WORKLOAD_WARM_UP;
         struct workload_step todo = workload_next(&workload);
@@ -223,10 +222,9 @@ static void run_malloc(uint32_t seed)
             if (!block)
                 stop("malloc");
             workload_served(&workload);
-            blocks[workload.live - 1].memory = block;
+            blocks[todo.block].memory = block;
         } else {
-            block = blocks[todo.index].memory;
-            blocks[todo.index] = blocks[workload.live];
+            block = blocks[todo.block].memory;
             MEASURED(&newlib_free, free(block));
         }
     }

@@ -32,12 +32,16 @@ static void call(struct specimen *s, uint64_t *random)
     const struct defrag_build *b = s->b;
     defrag_handle *handle = &s->handles[support_below(random, HANDLES)];
     size_t bytes = support_below(random, 8 * s->inside->granule);
+    const defrag_request aligned = {.bytes = bytes, .alignment = s->inside->granule << bytes % 4};
     switch (support_below(random, 8)) {
     case 0:
     case 1:
-    case 2:
         if (handle->bits == 0)
             (void)!b->alloc(s->pool, bytes, handle);
+        break;
+    case 2:
+        if (handle->bits == 0)
+            (void)!b->alloc_request(s->pool, &aligned, handle);
         break;
     case 3:
         (void)b->free(s->pool, handle);
@@ -97,6 +101,7 @@ static struct inspection read_sound(const struct specimen *s)
 
 struct shown {
     const struct inspection *inspection;
+    const defrag_pool *pool;
     size_t next;
 };
 
@@ -116,7 +121,10 @@ static defrag_status compare(void *context, const defrag_block *block)
         return DEFRAG_OK;
     const struct inspect_slot *slot = &shown->inspection->slots[told->slot - 1];
     EXPECT(told->is_owned && slot->is_used && slot->handle == block->handle.bits, "another handle");
-    EXPECT(told->payload_bytes == block->payload_bytes && slot->payload_offset == told->payload_offset, "another payload");
+    EXPECT(told->payload_bytes == block->payload_bytes && slot->payload_offset == told->payload_offset
+               && (const unsigned char *)shown->pool + told->payload_offset == block->payload
+               && (uintptr_t)block->payload % slot->alignment == 0,
+           "another payload");
     EXPECT(slot->shared_locks == block->shared_locks && slot->is_exclusive == (bool)block->exclusive, "other locks");
     return DEFRAG_OK;
 }
@@ -129,7 +137,7 @@ static void sound(const struct defrag_build *build)
         support_context("%s, round %u", build->name, round);
         make(&s, build, 60 + round, 10 * round, &random);
         struct inspection inspection = read_sound(&s);
-        struct shown shown = {&inspection, 0};
+        struct shown shown = {&inspection, s.pool, 0};
         EXPECT(inspection.fault.text[0] == '\0', "0x%llx: %s", (unsigned long long)inspection.fault.offset,
                inspection.fault.text);
         EXPECT_STATUS(build->walk(s.pool, compare, &shown), DEFRAG_OK);

@@ -52,8 +52,8 @@ void inspect_make_slots(struct inspection *out, uint32_t count)
 static int claims_compare(const void *left, const void *right)
 {
     const struct inspect_claim *a = left, *b = right;
-    if (a->payload_offset != b->payload_offset) {
-        return a->payload_offset < b->payload_offset ? -1 : 1;
+    if (a->begin_offset != b->begin_offset) {
+        return a->begin_offset < b->begin_offset ? -1 : 1;
     }
     return (a->slot > b->slot) - (a->slot < b->slot);
 }
@@ -64,7 +64,7 @@ void inspect_sort_claims(struct inspection *out)
     for (size_t i = 0; i < out->slot_count; i++) {
         if (out->slots[i].is_used) {
             out->claims[out->claim_count++] =
-                (struct inspect_claim){out->slots[i].payload_offset, (uint32_t)i + 1};
+                (struct inspect_claim){out->slots[i].begin_offset, (uint32_t)i + 1};
         }
     }
     qsort(out->claims, out->claim_count, sizeof *out->claims, claims_compare);

@@ -46,19 +46,21 @@ struct inspect_block {
 
 struct inspect_slot {
     uint64_t entry_offset;   /* where the entry lies              */
-    uint64_t payload_offset; /* in use: of the block              */
+    uint64_t begin_offset;   /* in use: of the first byte behind the block's header */
+    uint64_t payload_offset; /* in use: that, or the first aligned one from there on */
+    uint64_t alignment;      /* in use: of the payload            */
     uint32_t next;           /* empty: the one behind it, or 0    */
     uint32_t handle;         /* its bits, of this use or the next */
     unsigned generation;
     unsigned shared_locks;
     bool is_used, is_exclusive;
-    bool is_passed; /* compaction left a gap below the locked block */
+    bool is_passed; /* compaction left a gap below the locked block, or, if it is aligned to more than a granule, may have */
     bool is_seen;   /* in use: its block is there; empty: it is on the list */
 };
 
 /* Slots in use by where they say that their blocks are. */
 struct inspect_claim {
-    uint64_t payload_offset;
+    uint64_t begin_offset;
     uint32_t slot;
 };
 

@@ -199,7 +199,9 @@ static void read_slot(const struct look *look, uint32_t number)
         return;
     }
     slot->is_used = true;
-    slot->payload_offset = payload_at(entry_offset(entry));
+    slot->begin_offset = payload_at(entry_offset(entry));
+    slot->payload_offset = slot->begin_offset + heap_lead(look->pool, entry, entry_offset(entry));
+    slot->alignment = DF_GRANULE << entry_align(entry);
     slot->is_exclusive = exclusive;
     slot->shared_locks = exclusive ? 0 : entry_lock(entry);
     slot->is_passed = entry_is_passed(entry);
@@ -215,14 +217,16 @@ static void read_slots(struct look *look)
 
 static void look_at_entry(struct look *look, uint32_t number)
 {
-    df_word known = TABLE_GEN_MASK | TABLE_MARK | TABLE_LOCK_MASK;
+    df_word known = TABLE_GEN_MASK | TABLE_MARK | TABLE_LOCK_MASK | TABLE_ALIGN_MASK;
     df_word entry = entry_of(look, number);
     const struct inspect_slot *slot = &look->out->slots[number - 1];
     if (entry & DF_HALF_MAX & ~known)
         NOTE(look, slot->entry_offset, "slot %" PRIu32 " has bits set that no slot has", number);
+    if (slot->is_used && !entry_is_used(entry))
+        NOTE(look, slot->entry_offset, "slot %" PRIu32 " has an alignment without its mark", number);
     if (slot->is_used && !slot->is_seen)
         NOTE(look, slot->entry_offset, "slot %" PRIu32 " is in use for a block at 0x%" PRIx64 ", where it has none",
-             number, slot->payload_offset);
+             number, slot->begin_offset);
 }
 
 /* The list of empty slots; returns the last of them. */
@@ -287,13 +291,27 @@ static bool look_at_owner(struct look *look, df_granules o, df_word header)
         NOTE(look, header_at(o), "the header names slot %" PRIu32 " as the owner, which is empty", owner);
         return false;
     }
-    if (slot->payload_offset != payload_at(o)) {
+    if (slot->begin_offset != payload_at(o)) {
         NOTE(look, header_at(o), "the header names slot %" PRIu32 " as the owner, whose block is at 0x%" PRIx64 ", not 0x%" PRIx64,
-             owner, slot->payload_offset, payload_at(o));
+             owner, slot->begin_offset, payload_at(o));
         return false;
     }
     slot->is_seen = true;
     return true;
+}
+
+/* Where the payload is, and how long; notes where the block is too short for the alignment its slot says. */
+static void look_at_payload(struct look *look, struct inspect_block *block, df_granules size)
+{
+    const struct inspect_slot *slot = &look->out->slots[block->slot - 1];
+    df_word entry = entry_of(look, block->slot);
+    if (heap_is_roomy(entry, size)) {
+        block->payload_offset = slot->payload_offset;
+        block->payload_bytes = heap_payload_bytes(entry, size);
+    } else {
+        NOTE(look, block->offset, "the header of a block aligned to %" PRIu64 " says %" PRIu64 " bytes",
+             slot->alignment, block->bytes);
+    }
 }
 
 static df_granules look_at_used(struct look *look, df_granules o, df_word header, bool behind_free)
@@ -316,6 +334,8 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
     block->is_owned = owned;
     block->payload_offset = payload_at(o);
     block->payload_bytes = block_payload_bytes(size);
+    if (owned)
+        look_at_payload(look, block, size);
     look->used_blocks++;
     return size;
 }
@@ -362,7 +382,7 @@ static df_granules next_agreed(struct look *look, df_granules o)
 {
     for (; look->claim < look->out->claim_count; look->claim++) {
         const struct inspect_claim *claim = &look->out->claims[look->claim];
-        df_granules place = (df_granules)(claim->payload_offset / DF_GRANULE);
+        df_granules place = (df_granules)(claim->begin_offset / DF_GRANULE);
         if (place <= o || place >= look->end)
             continue;
         df_word header = block_header(look->pool, place);

@@ -379,6 +379,7 @@ static json_t *slot_json(const struct inspection *inspection, size_t index)
     report_json_set(object, "generation", number_json(slot->generation));
     if (slot->is_used) {
         report_json_set(object, "payload_offset", number_json(slot->payload_offset));
+        report_json_set(object, "alignment", number_json(slot->alignment));
         report_json_set(object, "exclusive", json_boolean(slot->is_exclusive));
         report_json_set(object, "shared_locks", number_json(slot->shared_locks));
         report_json_set(object, "passed", json_boolean(slot->is_passed));

@@ -27,8 +27,8 @@
  *   pinned      locked; a pinned block does not move.
  *
  * RULES THAT HOLD FOR EVERY FUNCTION, unless its own text says otherwise
- *   - A call that fails changes nothing but the counters of failures and the
- *     empty slots at the end of the handle table.
+ *   - A call that fails changes nothing but the counters of failures, the empty
+ *     slots at the end of the handle table, and bytes of free memory.
  *   - Errors are looked for in this order: DEFRAG_BAD_ARGUMENT, DEFRAG_STALE,
  *     the lock errors, DEFRAG_CORRUPT, then the rest. defrag_resize(), whose lock
  *     error depends on the block's size, looks for DEFRAG_CORRUPT first.
@@ -260,6 +260,8 @@ typedef struct defrag_config {
     void *section_context;         /* handed to enter and leave                                   */
     defrag_move_hook *on_move;     /* NULL: none. For what must follow a move, a DMA address say  */
     void *move_context;            /* handed to on_move                                           */
+    uint32_t plan_visits;          /* what planning may cost: blocks and holes looked at, for each slot
+                                      of the handle table; 0 means 64. See defrag_make_room()      */
 } defrag_config;
 
 enum {
@@ -394,14 +396,13 @@ DEFRAG_API defrag_status defrag_detach(defrag_pool *pool) DEFRAG_NONNULL(1);
  * t = 1, a free granule lies above the last locked block. `largest_certain` of
  * the statistics is this for the locks as they lie now.
  *
- * Moves blocks: if it must, never a locked one, and then as few bytes as the
- * cheapest slide (see defrag_make_room); a request that cannot be served moves
+ * Moves blocks: if it must, never a locked one, and then as few bytes as
+ * defrag_make_room() finds a way to; a request that cannot be served moves
  * nothing. With DEFRAG_MANUAL: never.
- * Cost: O(1) if a hole is found at once; else O(B + S) and the bytes moved.
+ * Cost: O(1) if a hole is found at once; else that of defrag_make_room().
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_BAD_SIZE, the block is larger than the
  * pool when empty; DEFRAG_NO_HANDLES; DEFRAG_NO_MEMORY, F < s + t;
- * DEFRAG_PINNED, no stretch between locked blocks has s granules free, t taken
- * from the last one, or that has none to take; DEFRAG_FRAGMENTED, with
+ * DEFRAG_PINNED, as defrag_make_room() says; DEFRAG_FRAGMENTED, with
  * DEFRAG_MANUAL set: no hole, the wilderness included, has s granules, t taken
  * from the wilderness, or that has none to take. `*out` is then DEFRAG_NULL.
  */
@@ -460,7 +461,7 @@ DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_re
  * Moves blocks: if it must, this one and others, never a locked one; with
  * DEFRAG_MANUAL only this one. Cost: O(1) in place or over the free block before
  * it, and the bytes moved; else O(blocks of one bin) and the bytes moved; and
- * O(B + S) where room is made.
+ * that of defrag_make_room() where room is made.
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_STALE; DEFRAG_CORRUPT;
  * DEFRAG_BAD_SIZE; DEFRAG_LOCKED, the block is locked and would have to shrink
  * or to move; DEFRAG_NO_MEMORY, too few granules are free in total;
@@ -582,14 +583,26 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
 
 /*
  * Sees to it that the next defrag_alloc_fast(pool, bytes) succeeds. It moves
- * nothing if a hole is there already; else it makes the cheapest slide: of all
- * runs of blocks between locked ones whose gaps add up, the one with the fewest
- * live bytes strictly inside. No rearrangement that keeps the blocks' order
- * moves less.
+ * nothing if a hole is there already. Else it looks for the run of blocks between
+ * two that stay that costs the fewest live bytes: blocks of it leave for holes elsewhere,
+ * each for the smallest that holds it, and the others slide together. All is
+ * planned before the first byte moves.
  *
- * Moves blocks: yes. Cost: O(B + S) and the bytes moved.
+ * It never moves more bytes than the cheapest slide: of all runs of blocks
+ * between locked ones whose gaps add up, the one with the fewest live bytes
+ * strictly inside. No rearrangement that keeps the blocks' order moves less. (Where
+ * the table has to grow and the wilderness has no granule for it, what lies above
+ * the last gap moves besides.)
+ *
+ * Moves blocks: yes. Cost: O(B + S), the bytes moved, and planning: up to
+ * `plan_visits` of the configuration times S blocks and holes are looked at, and once
+ * more as many as the plan chosen needs. Where the cheapest slide is the least that any
+ * way can move, nothing is planned; where no slide will do for locked blocks, as
+ * many are looked at as it takes: usually O(B^2), at worst O(B^3 log B).
  * Fails iff: as defrag_alloc(), whose DEFRAG_MANUAL it does not heed. It counts
- * no failure.
+ * no failure. DEFRAG_PINNED means: no stretch between locked blocks has s granules
+ * free, and in none was a run found whose blocks have other places; or t = 1
+ * and no free granule lies above the last locked block.
  */
 DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
 

@@ -2,21 +2,12 @@
 #include "gather.h"
 #include "slide.h"
 
-/* The window of all gaps between `o` and the last block below it that stays; at `o` if there are none. */
+/* The window of all between `o` and the last block below it that stays. */
 static struct slide_window window_below(const defrag_pool *pool, df_granules o)
 {
-    struct slide_window window = {o, 0, 0};
-    for (df_granules at = DF_FIRST; at < o;) {
-        df_word header = block_header(pool, at);
-        df_granules size = block_size(pool, at, header);
-        if (header_is_used(header))
-            window_add_used(pool, &window, at, header);
-        else
-            window_add_gap(&window, at, size);
-        at += size;
-    }
-    if (window.gaps == 0)
-        window = (struct slide_window){o, 0, 0};
+    struct slide_window window = {DF_FIRST, 0, 0};
+    for (df_granules at = DF_FIRST; at < o; at += block_size(pool, at, block_header(pool, at)))
+        df_window_add(pool, &window, at, false);
     return window;
 }
 
@@ -32,9 +23,9 @@ static struct slide_run cheapest_run_around(const defrag_pool *pool, df_granules
     struct slide_window window = window_below(pool, o);
     df_granules end = o + own;
     for (;;) {
-        df_window_shrink(pool, &window, need, o);
+        df_window_shrink(pool, &window, need, o, false);
         df_granules live = window.live + (window.begin < o ? own : 0);
-        if (window.gaps >= need && (!best.found || live < best.live))
+        if (window.length >= need && (!best.found || live < best.live))
             best = (struct slide_run){window.begin, end, live, true};
         if (end == pool->floor)
             return best;
@@ -50,7 +41,7 @@ static struct slide_run cheapest_run_around(const defrag_pool *pool, df_granules
         df_granules gap = header_is_top(header) ? heap_wilderness(pool) : block_free_size(pool, end, header);
         if (gap == 0)
             return best;
-        window.gaps += gap;
+        window.length += gap;
         end += gap;
     }
 }

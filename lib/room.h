@@ -7,7 +7,7 @@
 
 /*
  * Makes a gap of `size` granules, and room for the table to grow by `grow`
- * granules, by the cheapest slide. DEFRAG_PINNED if locked blocks forbid it,
+ * granules, by the cheapest plan found. DEFRAG_PINNED if locked blocks forbid it,
  * and nothing has moved then. At least size + grow granules are free.
  */
 defrag_status df_make_room(defrag_pool *pool, df_granules size, df_granules grow);

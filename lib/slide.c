@@ -7,7 +7,7 @@
  *   begin                          end
  *
  * Of all runs with gaps of at least `need` granules together, the cheapest has the
- * fewest live granules strictly inside. For each last gap the nearest first gap is
+ * fewest live granules strictly inside. For each last block the nearest first one is
  * found with two marks that only move up, so the search is one pass. No
  * rearrangement that keeps the order of the blocks moves less: around its final gap
  * take the nearest block on each side that stays; all between them moved, and their
@@ -51,59 +51,61 @@ df_granules df_slide(defrag_pool *pool, df_granules begin, df_granules end)
     return to;
 }
 
-/* --- The cheapest slide ---------------------------------------------------------------- */
+/* --- The cheapest run ------------------------------------------------------------------ */
 
-void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_granules need,
-                      df_granules last)
+void df_window_add(const defrag_pool *pool, struct slide_window *window, df_granules o, bool leave)
 {
-    while (window->begin != last) {
-        df_granules o = window->begin;
-        df_granules gap = block_free_size(pool, o, block_header(pool, o));
-        if (window->gaps - gap < need)
-            return;
-        window->gaps -= gap;
-        o += gap;
-        while (o != last && header_is_used(block_header(pool, o))) {
-            df_granules size = header_size(block_header(pool, o));
-            window->live -= size;
-            o += size;
-        }
-        window->begin = o;
+    df_word header = block_header(pool, o);
+    df_granules size = block_size(pool, o, header);
+    bool used = header_is_used(header);
+    if (used && mover_stays(pool, o, header)) {
+        *window = (struct slide_window){o + size, 0, 0};
+        return;
     }
+    if (used)
+        window->live += size;
+    if (!used || leave)
+        window->length += size;
 }
 
-/* The same, and then whether the run up to this gap is the cheapest so far. */
-static bool window_offers(const defrag_pool *pool, struct slide_window *window, df_granules o,
-                          df_granules size, df_granules need, struct slide_run *best)
+void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_granules need,
+                      df_granules last, bool leave)
 {
-    window_add_gap(window, o, size);
-    if (window->gaps < need)
-        return false;
-    df_window_shrink(pool, window, need, o);
-    if (best->found && window->live >= best->live)
-        return false;
-    best->begin = window->begin;
-    best->end = o + size;
-    best->live = window->live;
-    best->found = true;
-    return true;
+    while (window->begin != last) {
+        df_word header = block_header(pool, window->begin);
+        df_granules size = block_size(pool, window->begin, header);
+        bool used = header_is_used(header);
+        df_granules length = !used || leave ? size : 0;
+        if (window->length - length < need)
+            return;
+        window->length -= length;
+        if (used)
+            window->live -= size;
+        window->begin += size;
+    }
 }
 
 struct slide_run df_cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop,
-                                 df_granules stop_size)
+                                 df_granules stop_size, bool leave)
 {
     struct slide_run best = {0, 0, 0, false};
-    struct slide_window window = {0, 0, 0};
-    for (df_granules o = DF_FIRST; o < stop;) {
-        df_word header = block_header(pool, o);
-        df_granules size = block_size(pool, o, header);
-        if (header_is_used(header))
-            window_add_used(pool, &window, o, header);
-        else
-            (void)window_offers(pool, &window, o, size, need, &best);
-        o += size;
+    struct slide_window window = {DF_FIRST, 0, 0};
+    df_granules o = DF_FIRST;
+    for (;;) {
+        df_granules end = stop;
+        if (o == stop) {
+            window.length += stop_size;
+        } else {
+            df_window_add(pool, &window, o, leave);
+            end = o + block_size(pool, o, block_header(pool, o));
+        }
+        if (window.length >= need) {
+            df_window_shrink(pool, &window, need, o, leave);
+            if (!best.found || window.live < best.live)
+                best = (struct slide_run){window.begin, end, window.live, true};
+        }
+        if (o == stop)
+            return best;
+        o = end;
     }
-    if (stop_size > 0 && window_offers(pool, &window, stop, stop_size, need, &best))
-        best.end = stop;
-    return best;
 }

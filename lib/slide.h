@@ -8,54 +8,36 @@
 
 #include "mover.h"
 
-/* A run of blocks that may slide: [begin, end), a gap first and a gap last. */
+/* A run of blocks that may slide, or leave: [begin, end). */
 struct slide_run {
     df_granules begin;
     df_granules end;
-    df_granules live; /* granules of the used blocks strictly inside */
+    df_granules live; /* granules of its used blocks */
     bool found;
 };
 
-/* The run that ends at the mark, as a search carries it along. */
+/* The run of blocks that ends at the mark, as a search carries it along. */
 struct slide_window {
-    df_granules begin; /* its first gap                          */
-    df_granules gaps;  /* granules in its gaps                   */
-    df_granules live;  /* granules in the blocks strictly inside */
+    df_granules begin;
+    df_granules length; /* granules of its gaps; where blocks can leave it, of its blocks too */
+    df_granules live;   /* granules of its blocks                                             */
 };
 
-/* Takes the gap of `size` granules at `o` into the window. */
-DF_INLINE void window_add_gap(struct slide_window *window, df_granules o, df_granules size)
-{
-    if (window->gaps == 0) {
-        window->begin = o;
-        window->live = 0;
-    }
-    window->gaps += size;
-}
+/* Takes the block at `o` into the window, or begins anew behind it if it stays. */
+void df_window_add(const defrag_pool *pool, struct slide_window *window, df_granules o, bool leave);
 
-/* Takes the used block at `o` into the window, or begins anew behind it if it stays. */
-DF_INLINE void window_add_used(const defrag_pool *pool, struct slide_window *window, df_granules o,
-                               df_word header)
-{
-    if (mover_stays(pool, o, header))
-        window->gaps = 0;
-    else
-        window->live += header_size(header);
-}
-
-/*
- * Drops the first gap as long as the others add up to `need`; the window then
- * begins at the next gap, at `last` in the end.
- */
+/* Drops what the window begins with, but nothing from `last` on, as long as it is `need` long without. */
 void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_granules need,
-                      df_granules last);
+                      df_granules last, bool leave);
 
 /*
  * The cheapest run for `need` granules among the blocks below `stop`, where a
  * last gap of `stop_size` granules begins. A run that has that one ends at `stop`.
+ * If `leave`, the blocks of the run may leave it, and its whole length counts: what
+ * no way of making room can do for less.
  */
 struct slide_run df_cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop,
-                                 df_granules stop_size);
+                                 df_granules stop_size, bool leave);
 
 /* Slides the used blocks of [begin, end) down to `begin` and takes its gaps out of their bins. */
 df_granules df_slide_down(defrag_pool *pool, df_granules begin, df_granules end);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "layout.h"
+#include "planner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -259,12 +259,18 @@ size_t layout_cheapest_slide(const struct layout *layout, size_t granules, size_
 
 static struct verdict only(int status)
 {
-    return (struct verdict){status, status};
+    return (struct verdict){status, status, false};
+}
+
+static struct verdict planned(const struct planned *plan)
+{
+    int status = plan->found ? DEFRAG_OK : DEFRAG_PINNED;
+    return (struct verdict){status, status, true};
 }
 
 static struct verdict either(int status, int also)
 {
-    return (struct verdict){status, also};
+    return (struct verdict){status, also, false};
 }
 
 struct verdict layout_predict_alloc_fast(const struct layout *layout, size_t bytes)
@@ -312,7 +318,8 @@ struct verdict layout_predict_place(const struct layout *layout, size_t s, bool 
     }
     if (layout_top_segment(layout, given) >= t && layout_largest_segment(layout, given, t) >= s)
         return only(DEFRAG_OK);
-    return layout->locked ? either(DEFRAG_PINNED, DEFRAG_OK) : only(DEFRAG_OK);
+    struct planned plan = planner_plan(layout, s, t, 0);
+    return planned(&plan);
 }
 
 struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual)
@@ -348,20 +355,23 @@ enum resize_way layout_resize_way(const struct layout *layout, size_t index, siz
 }
 
 /* As if empty slots had been given back (`given`) or not (0). */
-static int predict_growth(const struct layout *layout, size_t index, size_t s, size_t given, bool manual)
+static struct verdict predict_growth(const struct layout *layout, size_t index, size_t s, size_t given, bool manual)
 {
     size_t own = layout->stretches[index].granules;
     size_t before = gap_before(layout, index);
     size_t after = gap_after(layout, index, given);
     if (own + after + before >= s || layout_largest_gap(layout, given, 0) >= s)
-        return DEFRAG_OK;
+        return only(DEFRAG_OK);
     if (layout->free + given + own < s)
-        return DEFRAG_NO_MEMORY;
+        return only(DEFRAG_NO_MEMORY);
     if (manual)
-        return DEFRAG_FRAGMENTED;
+        return only(DEFRAG_FRAGMENTED);
     if (layout_largest_segment(layout, given, 0) >= s || layout_segment_of(layout, index, given) + own >= s)
-        return DEFRAG_OK;
-    return DEFRAG_PINNED;
+        return only(DEFRAG_OK);
+    struct planned plan = {.found = false};
+    if (layout->free + given >= s)
+        plan = planner_plan(layout, s, 0, 0);
+    return planned(&plan);
 }
 
 struct verdict layout_predict_resize(const struct layout *layout, size_t index, size_t bytes, bool manual)
@@ -381,7 +391,30 @@ struct verdict layout_predict_resize(const struct layout *layout, size_t index, 
         return only(DEFRAG_BAD_SIZE);
     if (s < block->granules)
         return only(DEFRAG_OK);
-    return only(predict_growth(layout, index, s, trim, manual));
+    return predict_growth(layout, index, s, trim, manual);
+}
+
+/* --- Free bytes ------------------------------------------------------------------------------- */
+
+bool layout_is_idle(const struct layout *layout, const struct stretch *s, size_t at)
+{
+    size_t header = layout->inside->header;
+    size_t end = s->start + s->granules * layout->inside->granule;
+    /* The word that ends the blocks is below the table; it counts only where the wilderness is empty. */
+    if (s->region == DEFRAG_REGION_WILDERNESS)
+        return at >= s->start + header && at < end + header;
+    return s->region == DEFRAG_REGION_FREE && at >= s->start + 2 * header && at + header < end;
+}
+
+void layout_copy_idle(const struct layout *layout, unsigned char *to, const unsigned char *from)
+{
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct stretch *s = &layout->stretches[i];
+        size_t end = s->start + s->granules * layout->inside->granule;
+        for (size_t at = s->start; at < end + layout->inside->header; at++)
+            if (layout_is_idle(layout, s, at))
+                to[at] = from[at];
+    }
 }
 
 /* --- Comparing ------------------------------------------------------------------------------- */

@@ -78,6 +78,7 @@ size_t layout_cheapest_slide(const struct layout *layout, size_t granules, size_
 struct verdict {
     int status;
     int also;
+    bool unpromised; /* T3 promises nothing: the plan that is found or not decides */
 };
 
 struct verdict layout_predict_alloc(const struct layout *layout, size_t bytes, bool manual);
@@ -93,6 +94,13 @@ size_t layout_resized(const struct layout *layout, size_t index, size_t bytes);
 /* How far a resize may go without touching another block. */
 enum resize_way { RESIZE_IN_PLACE, RESIZE_ALONE, RESIZE_WITH_OTHERS };
 enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes);
+
+/*
+ * Whether byte `at` of the pool, one of this free stretch, is of no account; and
+ * all those of an image of the pool copied to another.
+ */
+bool layout_is_idle(const struct layout *layout, const struct stretch *stretch, size_t at);
+void layout_copy_idle(const struct layout *layout, unsigned char *to, const unsigned char *from);
 
 /* Whether two layouts show the same blocks at the same places in the same lock states. */
 bool layout_same_blocks(const struct layout *a, const struct layout *b);

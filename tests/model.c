@@ -7,7 +7,7 @@
 /* What a call may have done to the pool. */
 enum effect {
     EFFECT_NONE,    /* the image is the same, byte for byte                               */
-    EFFECT_REFUSED, /* the same but for failure counters and empty slots given back       */
+    EFFECT_REFUSED, /* the same but for failure counters, empty slots given back, free bytes */
     EFFECT_STILL,   /* no block moved                                                     */
     EFFECT_ALONE,   /* no block but the one named moved                                   */
     EFFECT_MOVES    /* any block that is not locked may have moved                        */
@@ -137,13 +137,24 @@ static bool same_image(const struct model *m, const unsigned char *a, const unsi
     return memcmp(a, b, first) == 0 && memcmp(a + end, b + end, m->image_bytes - end) == 0;
 }
 
+/* Whether the pool is this image but for failure counters, and for free bytes, which a plan may have used. */
+static bool is_image(struct model *m, const unsigned char *image)
+{
+    unsigned char *copy = copy_of(image, m->image_bytes);
+    layout_read(&m->now, m->build, m->pool);
+    layout_copy_idle(&m->now, copy, (const unsigned char *)m->pool);
+    bool same = same_image(m, copy, (const unsigned char *)m->pool, true);
+    free(copy);
+    return same;
+}
+
 /* Whether the pool is as if nothing but defrag_clean() had been called. */
 static bool is_cleaned(struct model *m)
 {
     unsigned char *after = copy_of(m->pool, m->image_bytes);
     memcpy(m->pool, m->image, m->image_bytes);
     EXPECT_STATUS(m->build->clean(m->pool), DEFRAG_OK);
-    bool same = same_image(m, (const unsigned char *)m->pool, after, true);
+    bool same = is_image(m, after);
     memcpy(m->pool, after, m->image_bytes);
     free(after);
     return same;
@@ -151,11 +162,11 @@ static bool is_cleaned(struct model *m)
 
 static void check_unchanged(struct model *m, enum effect effect)
 {
-    const unsigned char *pool = (const unsigned char *)m->pool;
     if (effect == EFFECT_NONE)
-        EXPECT(same_image(m, m->image, pool, false), "a call that changes nothing changed the image");
+        EXPECT(same_image(m, m->image, (const unsigned char *)m->pool, false),
+               "a call that changes nothing changed the image");
     if (effect == EFFECT_REFUSED)
-        EXPECT(same_image(m, m->image, pool, true) || is_cleaned(m), "a refused call changed the image");
+        EXPECT(is_image(m, m->image) || is_cleaned(m), "a refused call changed the image");
 }
 
 /* The first address behind the block's header that is aligned as it asked for. */
@@ -418,7 +429,7 @@ static bool expect_verdict(struct verdict verdict, int status, const char *call)
 {
     EXPECT(status == verdict.status || status == verdict.also, "%s answers %d, not %d or %d", call, status,
            verdict.status, verdict.also);
-    return verdict.status != verdict.also;
+    return verdict.status != verdict.also || verdict.unpromised;
 }
 
 /* --- Opening and closing -------------------------------------------------------------------------- */
@@ -440,7 +451,11 @@ bool model_open(struct model *m, const struct defrag_build *build, size_t bytes,
         m->config.on_move = on_move;
         m->config.move_context = m;
     }
+    /* Some plans are cut short. */
+    m->config.plan_visits = bytes % 3 ? 0 : 1 + (uint32_t)bytes % 7;
     const defrag_config *config = flags || hooked ? &m->config : NULL;
+    if (!config)
+        m->config.plan_visits = 0;
     defrag_status status = build->init(&m->pool, m->buffer.bytes, bytes, config);
     if (status != DEFRAG_OK) {
         EXPECT_STATUS(status, DEFRAG_BAD_SIZE);
@@ -544,27 +559,19 @@ static defrag_status call_alloc(struct model *m, enum model_form form, const def
     }
 }
 
-/*
- * The bytes that making room for `s` granules, and `t` of the table, may move;
- * SIZE_MAX where the wilderness lacks a granule for the table, and more than
- * one slide may be needed.
- */
-static size_t slide_limit(const struct model *m, size_t s)
+/* The call moved what the plan for so many bytes says. */
+static void check_room(const struct model *m, uint64_t moved_before, size_t granules)
 {
     const struct layout *layout = &m->before;
-    size_t given = layout_trim(layout);
-    size_t t = layout_need_trimmed(layout);
-    if (layout_wilderness(layout) + given < t)
-        return SIZE_MAX;
-    size_t granules = layout_cheapest_slide(layout, s, given, t);
-    return granules == SIZE_MAX ? SIZE_MAX : granules * m->inside->granule;
-}
-
-static void check_slide(const struct model *m, uint64_t moved_before, size_t limit)
-{
-    uint64_t moved = m->last.moved_bytes - moved_before;
-    EXPECT(moved <= limit, "%llu bytes moved where the cheapest slide moves %zu", (unsigned long long)moved,
-           limit);
+    struct planned plan = planner_plan(layout, granules, layout_need_trimmed(layout),
+                                       m->config.plan_visits);
+    uint64_t moved = (m->last.moved_bytes - moved_before) / m->inside->granule;
+    EXPECT(plan.found && moved == plan.moved, "%llu granules moved where %zu should have been",
+           (unsigned long long)moved, plan.moved);
+    EXPECT(plan.moved - plan.above <= plan.slide, "%zu granules moved where the cheapest slide moves %zu",
+           plan.moved - plan.above, plan.slide);
+    EXPECT(plan.moved - plan.above >= plan.floor, "%zu granules moved where %zu must", plan.moved - plan.above,
+           plan.floor);
 }
 
 static void count_choice(struct model *m, bool fast, int status)
@@ -615,8 +622,8 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
     end(m, (struct outcome){.effect = still ? EFFECT_STILL : EFFECT_MOVES,
                             .fresh = handle,
                             .fresh_may_trim = !fast});
-    if (fast || !scrambles(m, true))
-        check_slide(m, moved, slide_limit(m, granules));
+    if (!still && !scrambles(m, true))
+        check_room(m, moved, granules);
     if (m->now.highest)
         block_at(m, m->inside->slot_of(handle))->next_generation =
             (m->inside->generation_of(handle) + 1) & 0xff;
@@ -627,7 +634,7 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
 static int resize_status(struct model *m, defrag_handle handle, size_t bytes, struct verdict *verdict)
 {
     enum handle_state state = state_of(m, handle);
-    *verdict = (struct verdict){DEFRAG_STALE, DEFRAG_STALE};
+    *verdict = (struct verdict){DEFRAG_STALE, DEFRAG_STALE, false};
     if (state == STATE_STALE || state == STATE_NULL)
         return 0;
     const struct stretch *s = layout_find(&m->before, handle);
@@ -956,6 +963,14 @@ static defrag_status try_alloc(struct model *m, bool fast, size_t bytes)
     return status;
 }
 
+/* Whether there was room for so many bytes before the call. */
+static bool is_hole_there(const struct model *m, size_t bytes)
+{
+    const struct layout *layout = &m->before;
+    size_t granules = support_granules(m->inside, bytes);
+    return planner_plan(layout, granules, layout_need_trimmed(layout), 0).moved == 0;
+}
+
 void model_make_room(struct model *m, size_t bytes)
 {
     begin(m);
@@ -968,22 +983,12 @@ void model_make_room(struct model *m, size_t bytes)
                             .slots = SLOTS_MAY_TRIM});
     if (status != DEFRAG_OK)
         return;
-    if (scrambles(m, false))
+    if (!scrambles(m, false))
+        check_room(m, moved, support_granules(m->inside, bytes));
+    else if (is_hole_there(m, bytes))
         check_runs(m);
-    else
-        check_slide(m, moved, slide_limit(m, support_granules(m->inside, bytes)));
     EXPECT_STATUS(try_alloc(m, true, bytes), DEFRAG_OK);
     m->stepping = false;
-}
-
-/* Whether byte `at` of the pool is one of a free stretch that nothing is kept in. */
-static bool is_idle(const struct model *m, const struct stretch *s, size_t at)
-{
-    size_t header = m->inside->header;
-    size_t end = s->start + s->granules * m->inside->granule;
-    if (s->region == DEFRAG_REGION_WILDERNESS)
-        return at >= s->start + header && at < end;
-    return s->region == DEFRAG_REGION_FREE && at >= s->start + 2 * header && at + header < end;
 }
 
 /* Where the block's payload was and none is now, the bytes say so. */
@@ -996,7 +1001,7 @@ static void check_filled(const struct model *m, const struct stretch *old)
         const struct stretch *s = &m->now.stretches[i];
         size_t stop = s->start + s->granules * m->inside->granule;
         for (size_t at = begin > s->start ? begin : s->start; at < end && at < stop; at++)
-            EXPECT(!is_idle(m, s, at) || bytes[at] == DEFRAG_SCRAMBLE_BYTE,
+            EXPECT(!layout_is_idle(&m->now, s, at) || bytes[at] == DEFRAG_SCRAMBLE_BYTE,
                    "byte %zu of an old place is %02x after scrambling", at, bytes[at]);
     }
 }

@@ -10,7 +10,7 @@
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
 
-#include "layout.h"
+#include "planner.h"
 #include "statuses.h"
 
 struct model_block {

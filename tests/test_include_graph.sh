@@ -4,7 +4,7 @@
 
 awk '
 BEGIN {
-    layers = split("port bits,watch control block,table bins heap check,guard mover slide,scramble gather,room lock,compact " \
+    layers = split("port bits,watch control block,table bins heap check,guard mover slide,scramble gather,plan room lock,compact " \
                    "alloc,resize stats,walk,version pool", layer, " ")
     for (i = 1; i <= layers; i++) {
         modules = split(layer[i], module, ",")

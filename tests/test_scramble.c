@@ -4,6 +4,7 @@
  * pointer that was kept sees something else at once, and every promise holds. A
  * block's bytes all tell its slot.
  */
+#include "planner.h"
 #include "states.h"
 
 #include <stdlib.h>
@@ -205,7 +206,10 @@ static void try_make_room(struct state *s, size_t granules)
     if (status != DEFRAG_OK) {
         expect_still(s, (defrag_handle){0});
     } else {
-        expect_moved(s, is_in_low_run);
+        /* What had to make room first may come back to where it was. */
+        size_t t = layout_need_trimmed(&s->layout);
+        if (planner_plan(&s->layout, granules, t, 0).moved == 0)
+            expect_moved(s, is_in_low_run);
         EXPECT_STATUS(s->build->alloc_fast(s->pool, bytes, &handle), DEFRAG_OK);
     }
     state_restore(s);

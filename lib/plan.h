@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plans for making a gap where free memory is in pieces, at the least cost. How
+ * they are found is told in plan.c.
+ */
+#ifndef DF_PLAN_H
+#define DF_PLAN_H
+
+#include "heap.h"
+
+/*
+ * The unlocked blocks of [begin, end) leave for the places that are reserved for
+ * them, or slide down to `begin`. Where the last gap is to be part of it, it ends where
+ * that begins.
+ */
+struct df_plan {
+    df_granules begin;
+    df_granules end;
+    df_granules cost;     /* granules that will move                               */
+    df_granules reserved; /* the place reserved last; 0: none, all slide           */
+    uint32_t places;      /* so many are                                           */
+    df_granules last;     /* where the last gap begins                             */
+    bool sinks;           /* what lies above the last gap slides down to it as well */
+    uint64_t visits;      /* blocks and holes that were looked at                  */
+};
+
+/*
+ * Plans a gap of `size` granules, and room for the table to grow by `grow`
+ * granules, of which size + grow are free. False if locked blocks leave no way that
+ * is looked for. Else places are reserved, and until df_plan_commit() or
+ * df_plan_release() nothing else may be done with the pool.
+ */
+bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
+
+/*
+ * The same at a place of the caller's choice, where a gap begins or a block that
+ * follows another: the gap will begin there, and all that lies in it leaves.
+ * O(blocks that leave x holes).
+ */
+bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
+                   struct df_plan *plan);
+
+/* Moves what is to be moved. */
+void df_plan_commit(defrag_pool *pool, const struct df_plan *plan);
+
+/* Leaves it: but for the bytes of free memory the pool is as before the plan was made. */
+void df_plan_release(defrag_pool *pool, struct df_plan *plan);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "planner.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Block i lies between gap i and gap i + 1, which may be empty; so there is a gap
+ * more than there are blocks. The last gap is the wilderness without what the table
+ * takes, or, where blocks above it must come down for the table, the last free block
+ * without that.
+ */
+struct heap {
+    const struct inside *inside;
+    size_t blocks;
+    size_t *size;
+    bool *stays;
+    size_t *gap;
+    bool sinks;
+    size_t above; /* granules that come down */
+    size_t taken; /* granules of the last gap for the table */
+    size_t need;
+    uint64_t visits, visits_max;
+    size_t *trial; /* the gaps, as far as they are not taken */
+};
+
+/* The blocks from `begin` up to, but not including, `end`; and what they cost. */
+struct interval {
+    bool found;
+    size_t begin, end, cost, leave;
+};
+
+/* --- The heap ----------------------------------------------------------------------- */
+
+static void *array(size_t count, size_t size)
+{
+    void *items = calloc(count + 1, size);
+    if (!items)
+        abort();
+    return items;
+}
+
+static void heap_open(struct heap *heap, const struct layout *layout, size_t need)
+{
+    memset(heap, 0, sizeof *heap);
+    heap->inside = layout->inside;
+    heap->need = need;
+    heap->size = array(layout->count, sizeof *heap->size);
+    heap->stays = array(layout->count, sizeof *heap->stays);
+    heap->gap = array(layout->count, sizeof *heap->gap);
+    heap->trial = array(layout->count, sizeof *heap->trial);
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct stretch *s = &layout->stretches[i];
+        if (s->region == DEFRAG_REGION_USED) {
+            heap->size[heap->blocks] = s->granules;
+            heap->stays[heap->blocks++] = s->pinned;
+        } else {
+            heap->gap[heap->blocks] = s->granules;
+        }
+    }
+    heap->gap[heap->blocks] += layout_trim(layout);
+}
+
+static void heap_close(struct heap *heap)
+{
+    free(heap->size);
+    free(heap->stays);
+    free(heap->gap);
+    free(heap->trial);
+}
+
+/* Keeps what the table takes; false where no gap in the last stretch has it. */
+static bool heap_keep(struct heap *heap, size_t taken)
+{
+    if (heap->gap[heap->blocks] < taken) {
+        heap->sinks = true;
+        while (heap->gap[heap->blocks] < taken) {
+            if (heap->blocks == 0 || heap->stays[heap->blocks - 1])
+                return false;
+            heap->above += heap->size[--heap->blocks];
+        }
+    }
+    heap->gap[heap->blocks] -= taken;
+    heap->taken = taken;
+    return true;
+}
+
+/* --- What is known before -------------------------------------------------------------- */
+
+/* The least live granules of an interval whose gaps suffice; if `leave`, its whole length counts. */
+static size_t cheapest(const struct heap *heap, bool leave)
+{
+    size_t best = SIZE_MAX;
+    for (size_t begin = 0; begin <= heap->blocks; begin++) {
+        size_t cost = 0;
+        size_t length = heap->gap[begin];
+        for (size_t i = begin; length < heap->need && i < heap->blocks && !heap->stays[i]; i++) {
+            cost += heap->size[i];
+            length += heap->gap[i + 1] + (leave ? heap->size[i] : 0);
+        }
+        if (length >= heap->need && cost < best)
+            best = cost;
+    }
+    return best;
+}
+
+/* --- A trial ------------------------------------------------------------------------------ */
+
+/* Whether a gap of so many granules is in a bin: it has room for two words. */
+static bool is_linked(const struct heap *heap, size_t gap)
+{
+    return gap * heap->inside->granule >= 2 * heap->inside->header;
+}
+
+/* Counts the free blocks seen: all of each size class from the block's own to the hole's. */
+static void count_visits(struct heap *heap, size_t size, size_t hole)
+{
+    unsigned lowest = heap->inside->bin_of(size);
+    unsigned highest = hole == SIZE_MAX ? UINT_MAX : heap->inside->bin_of(heap->trial[hole]);
+    for (size_t i = 0; i < heap->blocks + heap->sinks; i++) {
+        size_t gap = heap->trial[i] + (i == heap->blocks ? heap->taken : 0);
+        unsigned bin = is_linked(heap, gap) ? heap->inside->bin_of(gap) : 0;
+        heap->visits += bin >= lowest && bin <= highest;
+    }
+}
+
+/* The smallest gap outside the interval that holds a block of so many granules, the lowest of equals; SIZE_MAX: none. */
+static size_t hole_for(struct heap *heap, const struct interval *interval, size_t size)
+{
+    const size_t *gap = heap->trial;
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < heap->blocks + !heap->sinks; i++) {
+        bool outside = i < interval->begin || i > interval->end;
+        if (outside && gap[i] >= size && (best == SIZE_MAX || gap[i] < gap[best]))
+            best = i;
+    }
+    count_visits(heap, size, best);
+    return best;
+}
+
+static size_t length_of(const struct heap *heap, const struct interval *interval)
+{
+    size_t length = heap->gap[interval->begin];
+    for (size_t i = interval->begin; i < interval->end; i++)
+        length += heap->size[i] + heap->gap[i + 1];
+    return length;
+}
+
+/* Whether every block of the interval finds a hole or may stay. Those at its begin that need not even slide leave it. */
+static bool try_interval(struct heap *heap, struct interval *interval)
+{
+    size_t room = length_of(heap, interval) - heap->need;
+    memcpy(heap->trial, heap->gap, (heap->blocks + 1) * sizeof *heap->trial);
+    for (size_t i = interval->begin; i < interval->end; i++) {
+        size_t hole = hole_for(heap, interval, heap->size[i]);
+        if (heap->visits > heap->visits_max)
+            return false;
+        if (hole != SIZE_MAX) {
+            heap->trial[hole] -= heap->size[i];
+            interval->leave++;
+        } else if (heap->size[i] > room) {
+            return false;
+        } else {
+            room -= heap->size[i];
+            if (i == interval->begin && heap->gap[i] == 0) {
+                interval->begin++;
+                interval->cost -= heap->size[i];
+            }
+        }
+    }
+    return true;
+}
+
+/* --- The search ---------------------------------------------------------------------------- */
+
+/* The first interval from `begin` on whose cost is within the limit. */
+static struct interval search_from(struct heap *heap, size_t begin, size_t limit)
+{
+    struct interval interval = {false, begin, begin, 0, 0};
+    size_t next = begin;
+    unsigned tries = 0;
+    while (heap->visits < heap->visits_max) {
+        heap->visits++;
+        if (interval.end >= next && length_of(heap, &interval) >= heap->need) {
+            struct interval trial = interval;
+            if (try_interval(heap, &trial)) {
+                trial.found = true;
+                return trial;
+            }
+            tries++;
+            next = interval.end + ((size_t)1 << (tries - 1));
+        }
+        if (interval.end == heap->blocks || heap->stays[interval.end])
+            break;
+        interval.cost += heap->size[interval.end++];
+        if (interval.cost > limit)
+            break;
+    }
+    return interval;
+}
+
+/* The cheapest of those found with a limit, which doubles until there is one. */
+static struct interval search(struct heap *heap, size_t floor, size_t highest)
+{
+    struct interval best = {false, 0, 0, 0, 0};
+    for (size_t limit = floor;; limit *= 2) {
+        size_t cost = limit < highest ? limit : highest;
+        for (size_t begin = 0; begin < heap->blocks; begin++) {
+            struct interval found = search_from(heap, begin, best.found ? best.cost - 1 : cost);
+            if (found.found)
+                best = found;
+        }
+        if (best.found || limit >= highest)
+            return best;
+    }
+}
+
+static size_t live(const struct heap *heap)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < heap->blocks; i++)
+        sum += heap->size[i];
+    return sum;
+}
+
+static void plan(struct heap *heap, uint64_t visits, struct planned *planned)
+{
+    planned->slide = cheapest(heap, false);
+    planned->floor = cheapest(heap, true);
+    if (planned->floor == SIZE_MAX)
+        return;
+    bool slides = planned->slide != SIZE_MAX;
+    heap->visits_max = slides ? visits : UINT64_MAX;
+    if (planned->floor < planned->slide) {
+        struct interval found = search(heap, planned->floor, slides ? planned->slide - 1 : live(heap));
+        planned->leave = found.leave;
+        planned->found = found.found;
+        planned->moved = found.cost;
+    }
+    if (slides && !planned->found) {
+        planned->found = true;
+        planned->moved = planned->slide;
+    }
+    planned->above = heap->above;
+    planned->moved += heap->above;
+    planned->visits = heap->visits;
+}
+
+struct planned planner_plan(const struct layout *layout, size_t granules, size_t taken, uint32_t visits)
+{
+    struct planned planned = {.slide = SIZE_MAX, .floor = SIZE_MAX};
+    struct heap heap;
+    size_t given = layout_trim(layout);
+    if (layout_wilderness(layout) + given >= taken && layout_largest_gap(layout, given, taken) >= granules) {
+        planned.found = true;
+        planned.slide = planned.floor = 0;
+        return planned;
+    }
+    heap_open(&heap, layout, granules);
+    if (heap_keep(&heap, taken))
+        plan(&heap, (uint64_t)(visits ? visits : PLANNER_VISITS) * layout->highest, &planned);
+    heap_close(&heap);
+    return planned;
+}

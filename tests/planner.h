@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The search that makes room, once more: the same intervals in the same order, over
+ * plain arrays of blocks and gaps. What it plans is what the library must do, to the
+ * granule; it shares no code with it.
+ */
+#ifndef TESTS_PLANNER_H
+#define TESTS_PLANNER_H
+
+#include "layout.h"
+
+#define PLANNER_VISITS 64 /* of a configuration that says 0 */
+
+struct planned {
+    bool found;
+    size_t moved;    /* granules that move                                           */
+    size_t above;    /* of them, those that come down because the table has to grow  */
+    size_t slide;    /* the others, if nothing could leave; SIZE_MAX: no slide would do */
+    size_t floor;    /* the least that the others can be                             */
+    size_t leave;    /* blocks that leave for a hole                                 */
+    uint64_t visits; /* blocks and holes looked at                                   */
+};
+
+/*
+ * What making room for a block of so many granules moves, where the table takes
+ * `taken` granules besides, empty slots are given back and all free granules
+ * together are enough. Nothing, where a hole is there.
+ */
+struct planned planner_plan(const struct layout *layout, size_t granules, size_t taken, uint32_t visits);
+
+#endif

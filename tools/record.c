@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "record_device.h"
 #include "record_log.h"
 #include "recorder.h"
 #include "trace.h"
@@ -32,9 +33,13 @@ enum {
     STATUS_NOT_FOUND = 127
 };
 
+enum { KEY_FROM_DEVICE = 0x100 };
+
 struct recording {
     const char *me; /* how messages begin */
     const char *output;
+    char *stream; /* of a device; NULL: a program is to be run */
+    struct record_device device;
     char **comments; /* `KEY: VALUE`, in the order given */
     size_t comment_count;
     char **program; /* its arguments, null-terminated */
@@ -61,7 +66,8 @@ static int complain(const struct recording *r, const char *format, ...)
 
 static const char doc[] =
     "Runs PROGRAM and writes a trace of what it allocates with malloc, calloc, realloc, reallocarray, "
-    "posix_memalign, aligned_alloc, memalign, valloc, pvalloc and free."
+    "posix_memalign, aligned_alloc, memalign, valloc, pvalloc and free. Or makes a trace of what a device has "
+    "sent."
     "\v"
     "FILE is compressed with zstd if its name ends in .zst. It appears when the program has ended; however "
     "that came about, nothing that it allocated or freed is missing.\n\n"
@@ -80,6 +86,8 @@ static const char doc[] =
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write the trace to FILE", 0},
+    {"from-device", KEY_FROM_DEVICE, "STREAM", 0,
+     "Run no program: make the trace of what a device has sent by defrag_record.h", 0},
     {"comment", 'c', "KEY: VALUE", 0,
      "Put this into the head of the trace; KEY has small letters, digits and '-'. Can be given several times",
      0},
@@ -105,6 +113,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case 'o':
         r->output = argument;
         return 0;
+    case KEY_FROM_DEVICE:
+        r->stream = argument;
+        return 0;
     case 'c':
         if (!is_comment(argument)) {
             argp_error(state, "a comment has the form 'KEY: VALUE', not '%s'", argument);
@@ -116,8 +127,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
-        if (!r->program) {
+        if (!r->program && !r->stream) {
             argp_error(state, "no program given");
+        }
+        if (r->program && r->stream) {
+            argp_error(state, "a program and a device at once");
         }
         if (!r->output) {
             argp_error(state, "no file for the trace given (-o FILE)");
@@ -421,7 +435,8 @@ static void put_day(trace_writer *writer)
 
 static void put_head(const struct recording *r, trace_writer *writer, const struct record_counts *counts)
 {
-    char *line = command_line(r->program);
+    char *stream[] = {r->stream, NULL};
+    char *line = command_line(r->stream ? stream : r->program);
     trace_put_comment(writer, "program", line);
     free(line);
     for (size_t i = 0; i < r->comment_count; i++) {
@@ -430,14 +445,30 @@ static void put_head(const struct recording *r, trace_writer *writer, const stru
         trace_put_comment(writer, r->comments[i], value + 2);
         *value = ':';
     }
-    trace_put_comment(writer, "image", r->log->image);
+    if (!r->stream) {
+        trace_put_comment(writer, "image", r->log->image);
+    }
     put_day(writer);
-    put_number(writer, "pointer-bits", r->log->pointer_bits);
+    put_number(writer, "pointer-bits", r->stream ? r->device.pointer_bits : r->log->pointer_bits);
     put_number(writer, "operations", counts->operations);
     put_number(writer, "peak-payload", counts->peak_payload);
     put_number(writer, "unknown-frees", counts->unknown_frees);
     put_number(writer, "unknown-resizes", counts->unknown_resizes);
     put_number(writer, "unseen-frees", counts->unseen_frees);
+    if (r->stream) {
+        put_number(writer, "unknown-locks", counts->unknown_locks);
+        trace_put_comment(writer, "ended", r->device.is_ended ? "yes" : "no");
+    }
+}
+
+/* With a null writer it only counts. */
+static void convert(const struct recording *r, trace_writer *writer, struct record_counts *counts)
+{
+    if (r->stream) {
+        record_device_convert(&r->device, writer, &cancelled, counts);
+    } else {
+        record_log_convert(r->log, r->log_bytes, writer, &cancelled, counts);
+    }
 }
 
 static int check_log(const struct recording *r, const struct record_counts *counts)
@@ -469,7 +500,7 @@ static int write_trace(const struct recording *r, struct record_counts *counts)
         return complain(r, "%s", error.text);
     }
     put_head(r, writer, counts);
-    record_log_convert(r->log, r->log_bytes, writer, &cancelled, counts);
+    convert(r, writer, counts);
     if (cancelled) {
         trace_discard(writer);
         return complain(r, "%s: not written: %s", r->output, strsignal(cancelled));
@@ -485,12 +516,18 @@ static void tell_trace(const struct recording *r, const struct record_counts *co
     complain(r,
              "%s: %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " bytes at the peak, %" PRIu64
              " objects left",
-             r->log->image, counts->operations, counts->objects, counts->peak_payload, counts->left);
+             r->stream ? r->stream : r->log->image, counts->operations, counts->objects, counts->peak_payload, counts->left);
     if (counts->unknown_frees + counts->unknown_resizes + counts->unseen_frees > 0) {
         complain(r,
                  "%" PRIu64 " frees and %" PRIu64 " resizes of addresses never seen, %" PRIu64
                  " addresses given out again without a free",
                  counts->unknown_frees, counts->unknown_resizes, counts->unseen_frees);
+    }
+    if (counts->unknown_locks > 0) {
+        complain(r, "%" PRIu64 " locks and unlocks of what was not there to be", counts->unknown_locks);
+    }
+    if (r->stream && !r->device.is_ended) {
+        complain(r, "%s: does not say that it is whole; lines at its end may be missing", r->stream);
     }
 }
 
@@ -501,7 +538,7 @@ static int make_trace(struct recording *r)
     if (map_log(r) != 0) {
         return STATUS_FAILED;
     }
-    record_log_convert(r->log, r->log_bytes, NULL, &cancelled, &counts);
+    convert(r, NULL, &counts);
     if (check_log(r, &counts) != 0 || write_trace(r, &counts) != 0) {
         return STATUS_FAILED;
     }
@@ -509,9 +546,41 @@ static int make_trace(struct recording *r)
     return STATUS_RECORDED;
 }
 
+static int record_device(struct recording *r)
+{
+    struct trace_error error;
+    struct record_counts counts;
+    sigset_t before;
+    signal(SIGPIPE, SIG_IGN);
+    hold_signals(&before);
+    catch_signals(&before);
+    if (record_device_read(&r->device, r->stream, &error) != 0) {
+        complain(r, "%s", error.text);
+        return STATUS_FAILED;
+    }
+    convert(r, NULL, &counts);
+    int status = write_trace(r, &counts) == 0 ? STATUS_RECORDED : STATUS_FAILED;
+    if (status == STATUS_RECORDED) {
+        tell_trace(r, &counts);
+    }
+    record_device_release(&r->device);
+    return status;
+}
+
+static int record_program(struct recording *r)
+{
+    int status = STATUS_FAILED;
+    if (prepare_recorder(r) == 0 && make_log(r) == 0) {
+        status = run_program(r);
+        status = status == 0 ? make_trace(r) : status;
+    }
+    remove_log(r);
+    return status;
+}
+
 int record_main(int argc, char **argv)
 {
-    static const struct argp parser = {options, parse_option, "-- PROGRAM [ARGUMENT...]", doc, NULL,
+    static const struct argp parser = {options, parse_option, "-- PROGRAM [ARGUMENT...]\n--from-device=STREAM", doc, NULL,
                                        NULL,    NULL};
     struct recording r = {.me = argv[0]};
     argp_err_exit_status = STATUS_USAGE;
@@ -520,12 +589,7 @@ int record_main(int argc, char **argv)
         complain(&r, "%s", strerror(error));
         return STATUS_USAGE;
     }
-    int status = STATUS_FAILED;
-    if (prepare_recorder(&r) == 0 && make_log(&r) == 0) {
-        status = run_program(&r);
-        status = status == 0 ? make_trace(&r) : status;
-    }
-    remove_log(&r);
+    int status = r.stream ? record_device(&r) : record_program(&r);
     free(r.comments);
     return status;
 }

@@ -19,6 +19,7 @@ struct record_counts {
     uint64_t unknown_frees;   /* of what was allocated before the recorder or around it */
     uint64_t unknown_resizes; /* the same; they count as allocations */
     uint64_t unseen_frees;    /* an address was given out again without a free before */
+    uint64_t unknown_locks;   /* of a device: of what is not known, or unlocks too many */
 };
 
 /*

@@ -92,6 +92,10 @@ static void call(const struct defrag_build *b, defrag_pool *pool, defrag_handle 
     defrag_handle *handle = &handles[which / 8 % HANDLES_MAX];
     switch (which % 8) {
     case 0:
+        if (handle->bits == 0)
+            (void)!b->alloc_request(
+                pool, &(defrag_request){.bytes = with, .alignment = (size_t)b->alignment << which / 8 % 4}, handle);
+        break;
     case 1:
         if (handle->bits == 0)
             (void)!b->alloc(pool, with, handle);

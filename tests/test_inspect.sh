@@ -59,7 +59,7 @@ prints '^Sound: every invariant holds\.$'
 prints '^live_blocks  *3$'
 prints '^locked_blocks  *2$'
 prints '^0x134  *48  *free'
-prints '^0x164  *104  *used  *2 *0x00020000  *-  *0x168  *100$'
+prints '^0x164  *104  *used  *2 *0x00020000  *-  *0x168  *100  *8$'
 prints 'used  *3 *0x00030000 *exclusive'
 prints 'used  *4 *0x00040000  *2 shared'
 prints '^1  *0x00010020  *1  *empty  *last$'
@@ -198,6 +198,7 @@ assert sound["statistics"]["live_blocks"] == 3 and sound["statistics"]["locked_b
 assert [block["kind"] for block in sound["blocks"]] == ["free", "used", "used", "used", "wilderness"]
 message = sound["blocks"][1]
 assert message["handle"] == "0x00020000" and message["payload_offset"] == 0x168 and message["payload_bytes"] == 100
+assert message["alignment"] == 8 and sound["slots"][1]["payload_offset"] == message["payload_offset"]
 assert message["owned"] and not message["exclusive"] and message["shared_locks"] == 0
 assert sound["slots"][0] == {"slot": 1, "used": False, "handle": "0x00010020", "generation": 1, "next_empty": 0}
 assert sound["slots"][3]["shared_locks"] == 2 and sound["slots"][2]["exclusive"]

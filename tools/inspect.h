@@ -36,7 +36,7 @@ enum inspect_kind {
 struct inspect_block {
     uint64_t offset; /* of the header's first byte */
     uint64_t bytes;  /* header included */
-    uint64_t payload_offset, payload_bytes; /* used */
+    uint64_t payload_offset, payload_bytes; /* used and owned */
     enum inspect_kind kind;
     uint32_t slot;  /* used: the owner, as the header says */
     bool is_owned;  /* used: the slot agrees              */
@@ -54,7 +54,8 @@ struct inspect_slot {
     unsigned generation;
     unsigned shared_locks;
     bool is_used, is_exclusive;
-    bool is_passed; /* compaction left a gap below the locked block, or, if it is aligned to more than a granule, may have */
+    /* Compaction left a gap below the locked block or, if it is aligned to more than a granule, may have. */
+    bool is_passed;
     bool is_seen;   /* in use: its block is there; empty: it is on the list */
 };
 

@@ -332,8 +332,6 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
         inspect_add_block(look->out, INSPECT_USED, header_at(o), block_bytes(size));
     block->slot = header_owner(header);
     block->is_owned = owned;
-    block->payload_offset = payload_at(o);
-    block->payload_bytes = block_payload_bytes(size);
     if (owned)
         look_at_payload(look, block, size);
     look->used_blocks++;

@@ -122,18 +122,20 @@ static void used_cells(const struct inspect_view *view, struct libscols_line *li
     if (slot && block->is_owned) {
         report_cell(line, 4, "0x%08" PRIx32, slot->handle);
         lock_cell(line, 5, slot);
+        place_cell(view, line, 6, block->payload_offset);
+        report_number(line, 7, block->payload_bytes);
+        report_number(line, 8, slot->alignment);
     } else {
         report_cell(line, 4, "disagrees");
-        report_cell(line, 5, "-");
     }
-    place_cell(view, line, 6, block->payload_offset);
-    report_number(line, 7, block->payload_bytes);
 }
 
 static void blocks_print(const struct inspect_view *view)
 {
-    const char *const headings[] = {view->has_address ? "BLOCK AT" : "BLOCK", "BYTES",   "",      "SLOT", "HANDLE",
-                                    "LOCK",                                   "PAYLOAD", "USABLE", NULL};
+    const char *const headings[] = {
+        view->has_address ? "BLOCK AT" : "BLOCK", "BYTES", "", "SLOT", "HANDLE", "LOCK", "PAYLOAD", "USABLE", "ALIGNED",
+        NULL,
+    };
     struct libscols_table *table = report_table(headings);
 
     for (size_t i = 0; i < view->inspection->block_count; i++) {
@@ -355,12 +357,13 @@ static json_t *block_json(const struct inspection *inspection, const struct insp
     report_json_set(object, "bytes", number_json(block->bytes));
     report_json_set(object, "kind", json_string(kind_names[block->kind]));
     if (block->kind == INSPECT_USED) {
-        report_json_set(object, "payload_offset", number_json(block->payload_offset));
-        report_json_set(object, "payload_bytes", number_json(block->payload_bytes));
         report_json_set(object, "slot", number_json(block->slot));
         report_json_set(object, "owned", json_boolean(block->is_owned));
     }
     if (slot && block->is_owned) {
+        report_json_set(object, "payload_offset", number_json(block->payload_offset));
+        report_json_set(object, "payload_bytes", number_json(block->payload_bytes));
+        report_json_set(object, "alignment", number_json(slot->alignment));
         hex_set(object, "handle", slot->handle, 8);
         report_json_set(object, "exclusive", json_boolean(slot->is_exclusive));
         report_json_set(object, "shared_locks", number_json(slot->shared_locks));

@@ -25,6 +25,13 @@ struct inside_field {
     unsigned bits;   /* of the field                                     */
 };
 
+/* What a plan for making room says. */
+struct inside_plan {
+    size_t moved;    /* granules                             */
+    size_t leave;    /* blocks that leave for a hole         */
+    uint64_t visits; /* blocks and holes that were looked at */
+};
+
 struct inside {
     const char *name;     /* of the build */
     size_t granule;       /* bytes */
@@ -44,6 +51,18 @@ struct inside {
 
     /* The bytes of the control block that count failures: [*first, *end). */
     void (*failure_counters)(size_t *first, size_t *end);
+
+    /*
+     * The live granules of the cheapest run whose gaps make so many granules, or,
+     * if `leave`, whose length does; SIZE_MAX: there is none.
+     */
+    size_t (*cheapest_run)(const defrag_pool *pool, size_t granules, bool leave);
+
+    /* Makes the plan for so many granules, and `grow` of the table, and leaves it; false if there is none. */
+    bool (*plan)(defrag_pool *pool, size_t granules, size_t grow, struct inside_plan *out);
+
+    /* Makes a gap of so many granules where a gap begins, or a block behind another, `start` bytes from the pool. */
+    bool (*clear_at)(defrag_pool *pool, size_t start, size_t granules, size_t *moved);
 
     /*
      * Lists the fields that must be exactly as they are for the pool to be

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Compiled once for each build, with its DEFRAG_PREFIX; see inside.h. */
 #include "lib/bins.h"
+#include "lib/plan.h"
+#include "lib/slide.h"
 #include "lib/table.h"
 
 #include "inside.h"
@@ -34,6 +36,36 @@ static void failure_counters(size_t *first, size_t *end)
 {
     *first = offsetof(defrag_pool, failed);
     *end = *first + sizeof ((defrag_pool *)0)->failed;
+}
+
+/* --- Plans -------------------------------------------------------------------------- */
+
+static size_t cheapest_run(const defrag_pool *pool, size_t granules, bool leave)
+{
+    struct slide_run run =
+        df_cheapest_run(pool, (df_granules)granules, pool->top, heap_wilderness(pool), leave);
+    return run.found ? run.live : SIZE_MAX;
+}
+
+static bool plan(defrag_pool *pool, size_t granules, size_t grow, struct inside_plan *out)
+{
+    struct df_plan plan;
+    if (!df_plan_make(pool, (df_granules)granules, (df_granules)grow, &plan))
+        return false;
+    *out = (struct inside_plan){plan.cost, plan.places, plan.visits};
+    df_plan_release(pool, &plan);
+    return true;
+}
+
+static bool clear_at(defrag_pool *pool, size_t start, size_t granules, size_t *moved)
+{
+    struct df_plan plan;
+    df_granules place = (df_granules)((start + DF_WORD) / DF_GRANULE);
+    if (!df_plan_clear(pool, place, (df_granules)granules, 0, &plan))
+        return false;
+    *moved = plan.cost;
+    df_plan_commit(pool, &plan);
+    return true;
 }
 
 /* --- What the checker guards ------------------------------------------------------- */
@@ -376,6 +408,9 @@ const struct inside DEFRAG_NAME(inside) = {
     .seed = seed,
     .bin_of = bin_of,
     .failure_counters = failure_counters,
+    .cheapest_run = cheapest_run,
+    .plan = plan,
+    .clear_at = clear_at,
     .guarded = guarded,
     .offset_of = offset_of,
     .owner_of = owner_of,

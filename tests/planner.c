@@ -237,6 +237,11 @@ static void plan(struct heap *heap, uint64_t visits, struct planned *planned)
         planned->leave = found.leave;
         planned->found = found.found;
         planned->moved = found.cost;
+        planned->cut = heap->visits >= heap->visits_max;
+        /* The places of the best are reserved once more. */
+        heap->visits_max = UINT64_MAX;
+        if (found.found)
+            (void)try_interval(heap, &found);
     }
     if (slides && !planned->found) {
         planned->found = true;
@@ -260,6 +265,24 @@ struct planned planner_plan(const struct layout *layout, size_t granules, size_t
     heap_open(&heap, layout, granules);
     if (heap_keep(&heap, taken))
         plan(&heap, (uint64_t)(visits ? visits : PLANNER_VISITS) * layout->highest, &planned);
+    heap_close(&heap);
+    return planned;
+}
+
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules)
+{
+    struct planned planned = {.slide = SIZE_MAX, .floor = SIZE_MAX};
+    struct interval interval = {false, block, block, 0, 0};
+    struct heap heap;
+    heap_open(&heap, layout, granules);
+    while (length_of(&heap, &interval) < granules && interval.end < heap.blocks && !heap.stays[interval.end])
+        interval.cost += heap.size[interval.end++];
+    heap.need = length_of(&heap, &interval);
+    heap.visits_max = UINT64_MAX;
+    if (heap.need >= granules) {
+        planned.moved = interval.cost;
+        planned.found = try_interval(&heap, &interval);
+    }
     heap_close(&heap);
     return planned;
 }

@@ -18,6 +18,7 @@ struct planned {
     size_t slide;    /* the others, if nothing could leave; SIZE_MAX: no slide would do */
     size_t floor;    /* the least that the others can be                             */
     size_t leave;    /* blocks that leave for a hole                                 */
+    bool cut;        /* the search ended before its time                             */
     uint64_t visits; /* blocks and holes looked at                                   */
 };
 
@@ -27,5 +28,11 @@ struct planned {
  * together are enough. Nothing, where a hole is there.
  */
 struct planned planner_plan(const struct layout *layout, size_t granules, size_t taken, uint32_t visits);
+
+/*
+ * The same of a gap that begins where the gap below block `block` does, the
+ * wilderness being long enough for the table: all that lies in it leaves.
+ */
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules);
 
 #endif

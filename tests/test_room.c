@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making room. The cheapest slide is what brute force finds. In pools that are
+ * churned nearly full, locked blocks among them, each event moves what
+ * tests/planner.c plans, which looks at as much; a plan that is left leaves the
+ * pool as it was, and a request is PINNED only where the search has no end but
+ * having looked at everything.
+ */
+#include "planner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Brute force ------------------------------------------------------------------- */
+
+#define CELLS  20
+#define BLOCKS 6
+
+/* A heap of a few blocks over cells. */
+struct small {
+    size_t cells, blocks;
+    size_t size[BLOCKS], at[BLOCKS];
+    bool pinned[BLOCKS];
+};
+
+static size_t longest_gap(const struct small *heap, const size_t *at)
+{
+    size_t longest = 0;
+    size_t end = 0;
+    for (size_t i = 0; i <= heap->blocks; i++) {
+        size_t next = i < heap->blocks ? at[i] : heap->cells;
+        longest = next - end > longest ? next - end : longest;
+        end = i < heap->blocks ? at[i] + heap->size[i] : end;
+    }
+    return longest;
+}
+
+/* The fewest cells moved by any arrangement of the blocks from `i` on that keeps their order and leaves such a gap. */
+static size_t fewest_moved(const struct small *heap, size_t need, size_t i, size_t *at, size_t moved)
+{
+    if (i == heap->blocks)
+        return longest_gap(heap, at) >= need ? moved : SIZE_MAX;
+    size_t fewest = SIZE_MAX;
+    size_t lowest = i ? at[i - 1] + heap->size[i - 1] : 0;
+    for (at[i] = lowest; at[i] + heap->size[i] <= heap->cells; at[i]++) {
+        bool stays = at[i] == heap->at[i];
+        if (heap->pinned[i] && !stays)
+            continue;
+        size_t all = fewest_moved(heap, need, i + 1, at, moved + (stays ? 0 : heap->size[i]));
+        fewest = all < fewest ? all : fewest;
+    }
+    return fewest;
+}
+
+/* The smallest total size of the blocks that a window of so many cells without a pin touches. */
+static size_t fewest_touched(const struct small *heap, size_t need)
+{
+    size_t fewest = SIZE_MAX;
+    for (size_t from = 0; from + need <= heap->cells; from++) {
+        size_t touched = 0;
+        bool pinned = false;
+        for (size_t i = 0; i < heap->blocks; i++)
+            if (heap->at[i] < from + need && heap->at[i] + heap->size[i] > from) {
+                touched += heap->size[i];
+                pinned |= heap->pinned[i];
+            }
+        if (!pinned && touched < fewest)
+            fewest = touched;
+    }
+    return fewest;
+}
+
+/* A pool with such blocks, drawn at random; what it looks like goes to `heap`. */
+static defrag_pool *small_pool(const struct defrag_build *b, uint64_t *random, struct support_buffer *buffer,
+                               struct small *heap)
+{
+    const struct inside *inside = inside_of(b->name);
+    static struct layout layout;
+    size_t granules = 8 + support_below(random, CELLS - 8);
+    defrag_pool *pool = support_pool_of(b, buffer, granules, NULL);
+    defrag_handle handles[2 * BLOCKS];
+    size_t count = 0;
+    while (count < 2 * BLOCKS - 1
+           && b->alloc_fast(pool, support_payload(inside, inside->smallest + support_below(random, 4)),
+                            &handles[count]) == DEFRAG_OK)
+        count++;
+    size_t live = count;
+    for (size_t i = 0; i < count; i++) {
+        if (live > BLOCKS || support_below(random, 3) == 0) {
+            EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
+            live--;
+        } else if (support_below(random, 4) == 0) {
+            EXPECT(b->lock(pool, handles[i]), "no lock");
+        }
+    }
+    EXPECT_STATUS(b->clean(pool), DEFRAG_OK);
+    layout_read(&layout, b, pool);
+    *heap = (struct small){.blocks = 0};
+    for (size_t i = 0; i < layout.count; i++) {
+        const struct stretch *s = &layout.stretches[i];
+        if (s->region == DEFRAG_REGION_USED) {
+            heap->size[heap->blocks] = s->granules;
+            heap->pinned[heap->blocks] = s->pinned;
+            heap->at[heap->blocks++] = heap->cells;
+        }
+        heap->cells += s->granules;
+    }
+    return pool;
+}
+
+static void the_cheapest_slide_is_the_cheapest(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    uint64_t random = 4;
+    unsigned long heaps = 0, possible = 0;
+    for (unsigned turns = 20 * support_effort(); heaps < turns; heaps++) {
+        struct support_buffer buffer;
+        struct small heap;
+        size_t at[BLOCKS];
+        defrag_pool *pool = small_pool(b, &random, &buffer, &heap);
+        support_context("%s, heap %lu", b->name, heaps);
+        for (size_t need = 1; need <= heap.cells; need++) {
+            size_t fewest = fewest_moved(&heap, need, 0, at, 0);
+            EXPECT(inside->cheapest_run(pool, need, false) == fewest, "a gap of %zu: a slide moves %zu, not %zu",
+                   need, inside->cheapest_run(pool, need, false), fewest);
+            EXPECT(inside->cheapest_run(pool, need, true) == fewest_touched(&heap, need),
+                   "a gap of %zu: the least is said to be %zu, not %zu", need,
+                   inside->cheapest_run(pool, need, true), fewest_touched(&heap, need));
+            possible += fewest != SIZE_MAX && fewest > 0;
+        }
+        support_buffer_free(&buffer);
+    }
+    printf("# %s: %lu heaps, %lu slides\n", b->name, heaps, possible);
+    EXPECT(possible > heaps / 4, "hardly anything slides");
+}
+
+/* --- Churn -------------------------------------------------------------------------- */
+
+static struct tally {
+    unsigned long slides, evacuations, sinks, refused, unpromised, cut, cleared, kept;
+} tally;
+
+struct churn {
+    const struct defrag_build *b;
+    const struct inside *inside;
+    struct support_buffer buffer;
+    defrag_config config;
+    defrag_pool *pool;
+    size_t bytes;
+    unsigned char *image;
+    struct layout layout;
+    defrag_handle *handles;
+    size_t live, room;
+    unsigned fill, pins; /* percent */
+    uint64_t random;
+};
+
+static void churn_open(struct churn *c, const struct defrag_build *b, uint64_t seed)
+{
+    *c = (struct churn){.b = b, .inside = inside_of(b->name), .random = seed};
+    size_t granules = 60 + support_below(&c->random, 400);
+    c->config.plan_visits = seed % 4 == 0 ? 1 + (uint32_t)support_below(&c->random, 4) : 0;
+    c->fill = 80 + (unsigned)support_below(&c->random, 20);
+    c->pins = seed % 3 == 0 ? 0 : (unsigned)support_below(&c->random, 30);
+    c->pool = support_pool_of(b, &c->buffer, granules, &c->config);
+    c->bytes = support_statistics(b, c->pool).pool_bytes;
+    c->image = malloc(c->bytes);
+    c->room = granules;
+    c->handles = malloc(granules * sizeof *c->handles);
+    EXPECT(c->image && c->handles, "out of memory");
+}
+
+static void churn_close(struct churn *c)
+{
+    free(c->image);
+    free(c->handles);
+    layout_free(&c->layout);
+    support_buffer_free(&c->buffer);
+}
+
+static size_t draw(struct churn *c)
+{
+    size_t octave = (size_t)1 << support_below(&c->random, 6);
+    return support_payload(c->inside, c->inside->smallest + support_below(&c->random, octave));
+}
+
+static void free_one(struct churn *c)
+{
+    size_t i = support_below(&c->random, c->live);
+    while (c->b->unlock(c->pool, c->handles[i]) == DEFRAG_OK)
+        continue;
+    EXPECT_STATUS(c->b->free(c->pool, &c->handles[i]), DEFRAG_OK);
+    c->handles[i] = c->handles[--c->live];
+}
+
+/* The plan alone, and that nothing is left of it. */
+static void expect_plan(struct churn *c, size_t granules, const struct planned *expected)
+{
+    struct inside_plan plan;
+    memcpy(c->image, c->pool, c->bytes);
+    bool found = c->inside->plan(c->pool, granules, layout_need_trimmed(&c->layout), &plan);
+    layout_copy_idle(&c->layout, c->image, (const unsigned char *)c->pool);
+    EXPECT(memcmp(c->image, c->pool, c->bytes) == 0, "a plan that was left changed the pool");
+    EXPECT(found == expected->found, "%s plan", found ? "a" : "no");
+    EXPECT(!found || (plan.moved == expected->moved && plan.leave == expected->leave),
+           "%zu granules and %zu leave, not %zu and %zu", plan.moved, plan.leave, expected->moved, expected->leave);
+    EXPECT(!found || plan.visits == expected->visits, "%llu visits, not %llu", (unsigned long long)plan.visits,
+           (unsigned long long)expected->visits);
+}
+
+static void note(const struct planned *plan)
+{
+    bool leaves = plan->leave > 0;
+    tally.cut += plan->cut;
+    tally.refused += !plan->found;
+    tally.unpromised += plan->found && plan->slide == SIZE_MAX;
+    tally.sinks += plan->found && plan->above > 0;
+    tally.evacuations += plan->found && leaves;
+    tally.slides += plan->found && !leaves;
+}
+
+/* An allocation, or making room for one. */
+static void ask(struct churn *c)
+{
+    bool alone = support_below(&c->random, 8) == 0;
+    unsigned k = alone || support_below(&c->random, 4) ? 0 : (unsigned)support_below(&c->random, 4);
+    defrag_request request = {.bytes = draw(c), .alignment = c->inside->granule << k};
+    size_t granules = support_granules(c->inside, request.bytes) + ((size_t)1 << k) - 1;
+    EXPECT_STATUS(c->b->clean(c->pool), DEFRAG_OK);
+    layout_read(&c->layout, c->b, c->pool);
+    int expected = layout_predict_place(&c->layout, granules, false).status;
+    struct planned plan = {.found = false};
+    if (expected == DEFRAG_OK || expected == DEFRAG_PINNED)
+        plan = planner_plan(&c->layout, granules, layout_need_trimmed(&c->layout), c->config.plan_visits);
+    if (plan.floor > 0) {
+        expect_plan(c, granules, &plan);
+        note(&plan);
+    }
+    uint64_t moved = support_statistics(c->b, c->pool).moved_bytes;
+    defrag_handle handle;
+    int status = alone ? c->b->make_room(c->pool, request.bytes) : c->b->alloc_request(c->pool, &request, &handle);
+    EXPECT_STATUS(status, expected);
+    moved = support_statistics(c->b, c->pool).moved_bytes - moved;
+    EXPECT(moved == (status == DEFRAG_OK ? plan.moved : 0) * c->inside->granule,
+           "%llu bytes moved, %zu granules planned", (unsigned long long)moved, plan.moved);
+    EXPECT_STATUS(c->b->check(c->pool), DEFRAG_OK);
+    if (status != DEFRAG_OK || alone)
+        return;
+    c->handles[c->live++] = handle;
+    if (support_below(&c->random, 100) < c->pins)
+        EXPECT(c->b->lock(c->pool, handle), "no lock");
+}
+
+/* The index of the stretch that the gap below the block of this number begins with, or that block. */
+static size_t index_of(const struct layout *layout, size_t block)
+{
+    size_t i = 0;
+    for (size_t blocks = 0; blocks < block; i++)
+        blocks += layout->stretches[i].region == DEFRAG_REGION_USED;
+    return i;
+}
+
+/* Makes a gap at some place, as it was planned, and puts the pool back. */
+static void clear(struct churn *c)
+{
+    EXPECT_STATUS(c->b->clean(c->pool), DEFRAG_OK);
+    layout_read(&c->layout, c->b, c->pool);
+    size_t block = support_below(&c->random, c->layout.blocks + 1);
+    size_t start = c->layout.stretches[index_of(&c->layout, block)].start;
+    size_t granules = support_granules(c->inside, draw(c));
+    struct planned plan = planner_clear(&c->layout, block, granules);
+    size_t moved = 0;
+    memcpy(c->image, c->pool, c->bytes);
+    bool found = c->inside->clear_at(c->pool, start, granules, &moved);
+    EXPECT(found == plan.found && (!found || moved == plan.moved), "%s and %zu granules, not %s and %zu",
+           found ? "cleared" : "left", moved, plan.found ? "cleared" : "left", plan.moved);
+    EXPECT_STATUS(c->b->check(c->pool), DEFRAG_OK);
+    layout_read(&c->layout, c->b, c->pool);
+    if (found) {
+        const struct stretch *s = c->layout.stretches;
+        while (s->start < start)
+            s++;
+        EXPECT(s->region != DEFRAG_REGION_USED && s->start == start && s->granules >= granules, "no gap there");
+        tally.cleared += moved > 0;
+    } else {
+        layout_copy_idle(&c->layout, c->image, (const unsigned char *)c->pool);
+        EXPECT(memcmp(c->image, c->pool, c->bytes) == 0, "what could not be cleared was changed");
+        tally.kept++;
+    }
+    memcpy(c->pool, c->image, c->bytes);
+}
+
+static void run_churn(const struct defrag_build *b, uint64_t seed)
+{
+    struct churn c;
+    support_context("%s, churn %llu", b->name, (unsigned long long)seed);
+    churn_open(&c, b, seed);
+    for (unsigned i = 0; i < 600; i++) {
+        defrag_statistics s = support_statistics(b, c.pool);
+        size_t all = s.live_bytes + s.free_bytes;
+        if (c.live > 0 && (s.live_bytes * 100 > all * c.fill || support_below(&c.random, 10) == 0))
+            free_one(&c);
+        else
+            ask(&c);
+        if (i % 8 == 0)
+            clear(&c);
+    }
+    churn_close(&c);
+}
+
+static void each_event_is_as_planned(const struct defrag_build *b)
+{
+    memset(&tally, 0, sizeof tally);
+    unsigned runs = support_effort() < 10 ? 8 : support_effort();
+    for (uint64_t seed = 1; seed <= runs; seed++)
+        run_churn(b, seed);
+    printf("# %s: %lu events that evacuate, %lu that slide, %lu served that T3 does not promise, %lu refused; "
+           "%lu make room for the table, %lu are cut short; "
+           "%lu places cleared, %lu not\n",
+           b->name, tally.evacuations, tally.slides, tally.unpromised, tally.refused, tally.sinks, tally.cut,
+           tally.cleared, tally.kept);
+    EXPECT(tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks && tally.cut && tally.cleared
+               && tally.kept,
+           "a kind of event never happened");
+}
+
+int main(void)
+{
+    static const struct support_test tests[] = {
+        {"the cheapest slide is the cheapest", the_cheapest_slide_is_the_cheapest},
+        {"each event is as planned", each_event_is_as_planned},
+    };
+    return support_run("room", tests, sizeof tests / sizeof tests[0]);
+}

@@ -39,7 +39,7 @@
 #define DF_FRONT_BYTES 28u
 
 #define DF_MAGIC         0x44465247u /* "DFRG"; reads otherwise in the other byte order */
-#define DF_IMAGE_VERSION 1u
+#define DF_IMAGE_VERSION 2u
 
 /* What `busy` says. */
 #define DF_BUSY_MOVING   1u /* blocks are on their way: the image is not consistent */
@@ -91,13 +91,13 @@ struct DF_MAY_ALIAS defrag_pool {
     df_half fewest_free;
     df_half peak_blocks;
 #if !DEFRAG_WIDE
-    df_half unused_half;
+    df_half hole_bound; /* no free block below the cursor is larger; see compact.c */
 #endif
     uint32_t failed[5];
     uint32_t moved_blocks;
     uint32_t moved_granules;
 #if DEFRAG_WIDE
-    uint32_t unused_end;
+    df_half hole_bound; /* no free block below the cursor is larger; see compact.c */
 #endif
 };
 

@@ -377,6 +377,7 @@ static void try_bytes(struct target *t)
     memcpy(t->buffer.bytes, t->data, t->size);
     memset(t->buffer.bytes, 0, t->inside->host_bytes);
     inside_store(t->pool, &t->inside->granules, t->granules);
+    t->inside->set_limit(t->pool);
     for (size_t i = 0; i < HANDLES_MAX; i++)
         t->handles[i] = t->inside->handle_of((uint32_t)i + 1, i % 4);
     (void)look(t);

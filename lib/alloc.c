@@ -198,21 +198,25 @@ static defrag_status alloc_fast_zeroed(defrag_pool *pool, size_t bytes, defrag_h
 DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle *out, unsigned tries,
                                   defrag_status (*rest)(defrag_pool *, size_t, defrag_handle *))
 {
-    if (!heap_is_plain(pool) || DF_UNLIKELY(out == NULL) || DF_UNLIKELY(bytes > HOT_BYTES))
+    df_word table;
+    if (DF_UNLIKELY(out == NULL) || !heap_is_plain(pool, &table) || bytes > HOT_BYTES)
         return rest(pool, bytes, out);
-    df_word table = pool->table;
     uint32_t slot = entry_offset(table_entry_at(pool, table, 0));
     if (DF_UNLIKELY(slot == 0))
         return rest(pool, bytes, out);
     df_granules size = block_granules(bytes);
-    df_granules o = heap_find(pool, size, bins_of_small(size), tries);
-    if (o)
-        heap_take(pool, o, size);
-    else if (size <= heap_wilderness(pool))
-        o = heap_take_top(pool, size);
-    else
+    struct heap_hole hole;
+    if (heap_find_hole(pool, size, bins_of_small(size), tries, &hole)) {
+        /* A name first: fewer values are at hand then when the rest of the hole becomes a free block. */
+        df_word header = block_header(pool, hole.o);
+        name_block(pool, table, hole.o, size, slot, table_take(pool, table, slot), out);
+        heap_take_hole(pool, &hole, header, size);
+    } else if (size <= heap_wilderness(pool)) {
+        df_granules o = heap_take_top(pool, size);
+        name_block(pool, table, o, size, slot, table_take(pool, table, slot), out);
+    } else {
         return rest(pool, bytes, out);
-    name_block(pool, table, o, size, slot, table_take(pool, table, slot), out);
+    }
     return DEFRAG_OK;
 }
 
@@ -300,12 +304,10 @@ DF_NOINLINE static defrag_status free_rest(defrag_pool *pool, defrag_handle *han
 
 defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
 {
-    if (!heap_is_plain(pool) || DF_UNLIKELY(handle == NULL))
+    df_word table;
+    if (DF_UNLIKELY(handle == NULL) || !heap_is_hot(pool, handle->bits, &table))
         return free_rest(pool, handle);
     uint32_t bits = handle->bits;
-    if (DF_UNLIKELY(handle_is_outside(pool, bits)))
-        return free_rest(pool, handle);
-    df_word table = pool->table;
     uint32_t slot = handle_slot(bits);
     df_word entry = table_entry_at(pool, table, slot);
     if (DF_UNLIKELY(handle_difference(bits, entry) != 0))
@@ -314,10 +316,10 @@ defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
     if (DF_UNLIKELY(!heap_is_owner(pool, o, slot)))
         return free_rest(pool, handle);
     df_word header = block_header(pool, o);
+    handle->bits = 0;
     table_give(pool, table, slot, entry);
     watch_died(pool, block_payload(pool, o));
     heap_give(pool, o, header_size(header), header);
-    handle->bits = 0;
     return DEFRAG_OK;
 }
 

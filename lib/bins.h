@@ -25,7 +25,8 @@ DF_INLINE unsigned bins_of_small(df_granules size)
 
 DF_INLINE unsigned bins_of(df_granules size)
 {
-    return bins_of_small(size < BINS_LAST_SIZE ? size : BINS_LAST_SIZE);
+    unsigned bin = bins_of_small(size);
+    return bin < DF_BIN_LAST ? bin : DF_BIN_LAST;
 }
 
 DF_INLINE df_map bins_bit(unsigned bin)
@@ -82,12 +83,9 @@ DF_INLINE void bins_link(defrag_pool *pool, df_map *map, df_granules o, df_granu
     block_set_next(pool, sentinel, o);
 }
 
-/* Takes the free block at `o` out of its bin; returns its size. */
-DF_INLINE df_granules bins_unlink(defrag_pool *pool, df_map *map, df_granules o, df_word header)
+/* Takes a free block out of its bin, whose header and links are at hand. */
+DF_INLINE void bins_unlink_node(defrag_pool *pool, df_map *map, df_word header, df_word links)
 {
-    if (header_is_bare(header))
-        return 1;
-    df_word links = block_links(pool, o);
     df_granules next = links_next(links);
     df_granules previous = (df_granules)header;
     block_set_next(pool, previous, next);
@@ -95,6 +93,15 @@ DF_INLINE df_granules bins_unlink(defrag_pool *pool, df_map *map, df_granules o,
     /* Only the sentinel can be both neighbours, and its offset tells the bin; damage can make other rings. */
     if (next == previous && (!DEFRAG_HARDENING || next <= bins_sentinel(DF_BIN_LAST)))
         *map &= ~bins_bit(next / DF_BIN_STEP);
+}
+
+/* Takes the free block at `o` out of its bin; returns its size. */
+DF_INLINE df_granules bins_unlink(defrag_pool *pool, df_map *map, df_granules o, df_word header)
+{
+    if (header_is_bare(header))
+        return 1;
+    df_word links = block_links(pool, o);
+    bins_unlink_node(pool, map, header, links);
     return links_size(links);
 }
 

@@ -33,7 +33,13 @@ static bool check_identity(const defrag_pool *pool)
 /* The fields that fill the control block up to its words. */
 static bool check_unused(const defrag_pool *pool)
 {
-    unsigned bits = pool->unused_back[0] | pool->unused_back[1];
+#if DEFRAG_WIDE
+    unsigned bits = pool->unused_end;
+    for (size_t i = 0; i < sizeof pool->unused_back; i++)
+        bits |= pool->unused_back[i];
+#else
+    unsigned bits = pool->unused_half;
+#endif
 #if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
     for (size_t i = 0; i < sizeof pool->unused_front; i++)
         bits |= pool->unused_front[i];
@@ -46,18 +52,15 @@ static bool check_unused(const defrag_pool *pool)
 
 static bool check_marks(const defrag_pool *pool)
 {
-    return check_identity(pool) && check_unused(pool) && df_heap_marks_are_sound(pool)
-           && (pool->handle_limit & ((1u << TABLE_SLOT_SHIFT) - 1)) == (1u << TABLE_SLOT_SHIFT) - 1;
+    return check_identity(pool) && check_unused(pool) && df_heap_marks_are_sound(pool);
 }
 
 /* --- Blocks -------------------------------------------------------------------------------- */
 
-/* Below the cursor there is no gap but below blocks that compaction has passed by, none larger than it knows. */
+/* Below the cursor there is no gap but below blocks that compaction has passed by. */
 static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return o > pool->cursor
-           || (entry_is_passed(table_entry(pool, header_owner(header)))
-               && block_size_before(pool, o) <= pool->hole_bound);
+    return o > pool->cursor || entry_is_passed(table_entry(pool, header_owner(header)));
 }
 
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)
@@ -208,7 +211,7 @@ static bool check_counts(const defrag_pool *pool, const struct census *census)
 {
     return pool->free == census->free + heap_wilderness(pool) && pool->free_lowest <= pool->free
            && heap_peak_live(pool) <= heap_capacity(pool) && pool->fewest_free <= heap_capacity(pool)
-           && pool->hole_bound <= heap_capacity(pool) && pool->peak_blocks >= census->used_blocks && pool->peak_blocks <= TABLE_SLOTS_MAX
+           && pool->peak_blocks >= census->used_blocks && pool->peak_blocks <= TABLE_SLOTS_MAX
            && census->cursor_seen;
 }
 
@@ -224,7 +227,7 @@ defrag_status defrag_check(const defrag_pool *pool)
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
-    status = df_check(pool) ? DEFRAG_OK : DEFRAG_CORRUPT;
+    status = pool->hot_limit == heap_hot_limit(pool) && df_check(pool) ? DEFRAG_OK : DEFRAG_CORRUPT;
     heap_leave(pool);
     return status;
 }

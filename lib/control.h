@@ -10,7 +10,8 @@
  * The four marks are offsets in granules. An offset o names the payload at
  * byte o * DF_GRANULE; its header is the word just below. Everything in the
  * image is an offset or a count, so that the image can be moved; the host word
- * alone is a pointer, and is no part of the image.
+ * alone is a pointer. It is no part of the image, nor is `hot_limit`, which says
+ * whether there is one; defrag_init() and defrag_attach() write both.
  *
  * What says whose image this is stands at the same place in every layout, and
  * next to it what lock and unlock need.
@@ -54,7 +55,7 @@ struct DF_MAY_ALIAS defrag_pool {
     uint8_t alignment;
     uint8_t busy;
 
-    uint32_t handle_limit; /* the largest handle bits that a slot in use can have */
+    uint32_t hot_limit; /* what no handle_key() exceeds; 0 if there is a configuration: no part of the image */
 #if DEFRAG_WIDE
     uint32_t free_tail; /* slot at the end of the list of empty slots; 0: it is empty */
 #endif
@@ -84,20 +85,23 @@ struct DF_MAY_ALIAS defrag_pool {
 
     uint8_t skipped; /* bytes of the buffer below the pool, less than a granule */
     uint8_t seed;    /* generation that a new slot begins with                  */
-    uint8_t unused_back[2];
+#if DEFRAG_WIDE
+    uint8_t unused_back[6];
+#endif
+    df_half slots; /* of the table */
 
     /* Statistics. The first two are of the time before the table's length last changed. */
     df_half peak_live;
     df_half fewest_free;
     df_half peak_blocks;
 #if !DEFRAG_WIDE
-    df_half hole_bound; /* no free block below the cursor is larger; see compact.c */
+    df_half unused_half;
 #endif
     uint32_t failed[5];
     uint32_t moved_blocks;
     uint32_t moved_granules;
 #if DEFRAG_WIDE
-    df_half hole_bound; /* no free block below the cursor is larger; see compact.c */
+    uint32_t unused_end;
 #endif
 };
 

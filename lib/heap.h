@@ -21,13 +21,39 @@ DF_INLINE const defrag_config *heap_config(const defrag_pool *pool)
 }
 
 /*
- * A pool without a configuration: no hooks to call, no flag to heed. A null pool
- * is not plain; nor is any where each call has to look at more first.
+ * What the hot paths ask first: whether the pool is plain, which is one without a
+ * configuration: no hooks to call, no flag to heed. `hot_limit` is 0 in any other,
+ * so that one comparison tells; a null pool is not plain, nor is any where each
+ * call has to look at more. Limit and table stand side by side and are loaded
+ * together, where a machine can do that.
  */
-DF_INLINE bool heap_is_plain(const defrag_pool *pool)
+DF_INLINE bool heap_load_limit(const defrag_pool *pool, uint32_t *limit, df_word *table)
 {
     /* NOLINTNEXTLINE(misc-redundant-expression): two macros that happen to be both 0 or both 1 */
-    return !DEFRAG_DEBUG && !DEFRAG_HARDENING && DF_LIKELY(pool != NULL) && DF_LIKELY(heap_config(pool) == NULL);
+    if (DEFRAG_DEBUG || DEFRAG_HARDENING || DF_UNLIKELY(pool == NULL))
+        return false;
+    *limit = pool->hot_limit;
+    *table = pool->table;
+    return true;
+}
+
+/* What it is by rights. */
+DF_INLINE uint32_t heap_hot_limit(const defrag_pool *pool)
+{
+    return heap_config(pool) == NULL ? table_limit(table_slots(pool)) : 0;
+}
+
+DF_INLINE bool heap_is_plain(const defrag_pool *pool, df_word *table)
+{
+    uint32_t limit;
+    return heap_load_limit(pool, &limit, table) && limit != 0;
+}
+
+/* The same, and the handle's slot is in the table. The null handle may pass; it matches no entry. */
+DF_INLINE bool heap_is_hot(const defrag_pool *pool, uint32_t bits, df_word *table)
+{
+    uint32_t limit;
+    return heap_load_limit(pool, &limit, table) && handle_key(bits) <= limit;
 }
 
 /*
@@ -188,10 +214,10 @@ DF_INLINE void heap_watch(const defrag_pool *pool, df_word entry)
 /* `size` more granules are used now. */
 DF_INLINE void heap_note_used(defrag_pool *pool, df_granules size)
 {
-    df_half free = (df_half)(pool->free - size);
-    pool->free = free;
+    df_granules free = (df_granules)pool->free - size;
+    pool->free = (df_half)free;
     if (free < pool->free_lowest)
-        pool->free_lowest = free;
+        pool->free_lowest = (df_half)free;
 }
 
 /* Compaction must look again from `o` on: something there changed. See compact.c. */
@@ -212,22 +238,52 @@ bool df_heap_marks_are_sound(const defrag_pool *pool);
 
 /* --- Taking and giving ----------------------------------------------------------------- */
 
+/* A free block in a bin, and its links. */
+struct heap_hole {
+    df_granules o;
+    df_word links;
+};
+
 /*
- * A free block of `size` granules: the request's own bin, up to `tries` blocks,
- * then the head of the next bin that is not empty. 0 if there is none.
+ * Whether there is a free block of `size` granules: in the request's own bin among
+ * the first `tries`, then the head of the next bin that is not empty.
  */
-DF_INLINE df_granules heap_find(const defrag_pool *pool, df_granules size, unsigned bin, unsigned tries)
+DF_INLINE bool heap_find_hole(const defrag_pool *pool, df_granules size, unsigned bin, unsigned tries,
+                              struct heap_hole *hole)
 {
     df_granules sentinel = bins_sentinel(bin);
-    df_granules o = bins_head(pool, bin);
-    for (unsigned i = 0; i < tries && o != sentinel; i++) {
-        df_word links = block_links(pool, o);
-        if (links_size(links) >= size)
-            return o;
-        o = links_next(links);
+    hole->o = bins_head(pool, bin);
+    for (unsigned i = 0; i < tries && hole->o != sentinel; i++) {
+        hole->links = block_links(pool, hole->o);
+        if (links_size(hole->links) >= size)
+            return true;
+        hole->o = links_next(hole->links);
     }
     unsigned above = bins_above(pool->map, bin);
-    return above ? bins_head(pool, above) : 0;
+    if (above == 0)
+        return false;
+    hole->o = bins_head(pool, above);
+    hole->links = block_links(pool, hole->o);
+    return true;
+}
+
+/* The same; where it is, or 0. */
+DF_INLINE df_granules heap_find(const defrag_pool *pool, df_granules size, unsigned bin, unsigned tries)
+{
+    struct heap_hole hole;
+    return heap_find_hole(pool, size, bin, tries, &hole) ? hole.o : 0;
+}
+
+/* Makes what is left behind the taken [o, o + size) of a hole a free block. */
+DF_INLINE void heap_take_rest(defrag_pool *pool, df_map map, df_granules o, df_granules size,
+                              df_granules rest)
+{
+    if (rest)
+        bins_link(pool, &map, o + size, rest);
+    else
+        block_set_prev_used(pool, o + size);
+    pool->map = map;
+    heap_note_used(pool, size);
 }
 
 /*
@@ -240,12 +296,16 @@ DF_INLINE void heap_take(defrag_pool *pool, df_granules o, df_granules size)
 {
     df_map map = pool->map;
     df_granules rest = bins_unlink(pool, &map, o, block_header(pool, o)) - size;
-    if (rest)
-        bins_link(pool, &map, o + size, rest);
-    else
-        block_set_prev_used(pool, o + size);
-    pool->map = map;
-    heap_note_used(pool, size);
+    heap_take_rest(pool, map, o, size, rest);
+}
+
+/* The same of a hole in a bin, whose former header is at hand and may be overwritten already. */
+DF_INLINE void heap_take_hole(defrag_pool *pool, const struct heap_hole *hole, df_word header,
+                              df_granules size)
+{
+    df_map map = pool->map;
+    bins_unlink_node(pool, &map, header, hole->links);
+    heap_take_rest(pool, map, hole->o, size, links_size(hole->links) - size);
 }
 
 /* Takes `size` granules of the wilderness, which has as many; returns where. */

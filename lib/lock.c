@@ -104,13 +104,14 @@ DF_NOINLINE static void *lock_rest(defrag_pool *pool, defrag_handle handle)
 
 void *defrag_lock(defrag_pool *pool, defrag_handle handle)
 {
-    if (!heap_is_plain(pool) || handle_is_outside(pool, handle.bits))
+    df_word table;
+    if (!heap_is_hot(pool, handle.bits, &table))
         return lock_rest(pool, handle);
     uint32_t slot = handle_slot(handle.bits);
-    df_word entry = table_entry(pool, slot);
+    df_word entry = table_entry_at(pool, table, slot);
     if (DF_UNLIKELY(handle_difference(handle.bits, entry) != 0))
         return lock_rest(pool, handle);
-    table_set_entry(pool, slot, entry | TABLE_LOCK_MASK);
+    table_set_entry_at(pool, table, slot, entry | TABLE_LOCK_MASK);
     heap_watch(pool, entry | TABLE_LOCK_MASK);
     return block_payload(pool, entry_offset(entry));
 }
@@ -133,14 +134,16 @@ DF_NOINLINE static defrag_status unlock_rest(defrag_pool *pool, defrag_handle ha
 
 defrag_status defrag_unlock(defrag_pool *pool, defrag_handle handle)
 {
-    if (!heap_is_plain(pool) || handle_is_outside(pool, handle.bits))
+    df_word table;
+    if (!heap_is_hot(pool, handle.bits, &table))
         return unlock_rest(pool, handle);
     uint32_t slot = handle_slot(handle.bits);
-    df_word entry = table_entry(pool, slot);
-    if (DF_UNLIKELY(handle_difference(handle.bits, entry) != TABLE_DIFFERENCE_ALONE))
+    /* What it will be is the handle's iff it is locked alone and unmarked. */
+    df_word entry = table_entry_at(pool, table, slot) ^ TABLE_LOCK_MASK;
+    if (DF_UNLIKELY(handle_difference(handle.bits, entry) != 0))
         return unlock_rest(pool, handle);
-    table_set_entry(pool, slot, entry - TABLE_LOCK_MASK);
-    heap_watch(pool, entry - TABLE_LOCK_MASK);
+    table_set_entry_at(pool, table, slot, entry);
+    heap_watch(pool, entry);
     return DEFRAG_OK;
 }
 

@@ -15,6 +15,7 @@ static void set_config(defrag_pool *pool, const defrag_config *config)
 {
     (void)memset(pool->host, 0, sizeof pool->host);
     (void)memcpy(pool->host, &config, sizeof config); /* NOLINT(bugprone-sizeof-*): the pointer itself */
+    pool->hot_limit = heap_hot_limit(pool);
 }
 
 /* Bytes from `buffer` to its first aligned byte. */
@@ -136,7 +137,7 @@ defrag_status defrag_attach(defrag_pool **out, void *buffer, size_t bytes, const
     if (buffer == NULL || !config_is_sound(or_null))
         return DEFRAG_BAD_ARGUMENT;
     size_t skipped = skip_to_aligned(buffer);
-    if (bytes < skipped || bytes - skipped < offsetof(struct defrag_pool, handle_limit))
+    if (bytes < skipped || bytes - skipped < offsetof(struct defrag_pool, hot_limit))
         return DEFRAG_BAD_SIZE;
 
     defrag_pool *pool = pool_at(buffer, skipped);

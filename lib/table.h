@@ -8,12 +8,12 @@
  * that the null handle needs no test of its own.
  *
  *               narrow                          wide
- *   entry       31      16 15  13 12    5  4  3..0    63    32 31  16 15 13  12  11..8 7..0
- *   in use      offset     align  generation m  lock  offset   0      align  m   lock  generation
- *   empty       next       0      generation 1  0     next     0      0      1   0     generation
+ *   entry       31   16 15     8 7  5   4  3..0    63    32 31  16 15 13  12  11..8 7..0
+ *   in use      offset  generation align m  lock   offset   0      align  m   lock  generation
+ *   empty       next    generation 0     1  0      next     0      0      1   0     generation
  *
- *   handle      31      16 15  13 12    5  4..0       31     8                    7..0
- *               slot       0      generation 0        slot                        generation
+ *   handle      31   16 15     8 7..0              31     8                    7..0
+ *               slot    generation 0               slot                        generation
  *
  * `align` is the k of an alignment of g * 2^k. `lock`: 0 none, 1 to 14 shared
  * locks, 15 exclusive. The mark m, in a locked entry: compaction has left a gap
@@ -31,18 +31,20 @@
 
 #if DEFRAG_WIDE
 #define TABLE_SLOT_SHIFT  8
+#define TABLE_KEY_SHIFT   8 /* of the slot in handle_key() */
 #define TABLE_SLOTS_MAX   0xffffffu
 #define TABLE_GEN_SHIFT   0
+#define TABLE_ALIGN_SHIFT 13
 #define TABLE_MARK        0x1000u
 #define TABLE_LOCK_SHIFT  8
-#define TABLE_SPARE       0u /* handle bits that are always zero and face the lock field and the mark */
 #else
 #define TABLE_SLOT_SHIFT  16
+#define TABLE_KEY_SHIFT   8
 #define TABLE_SLOTS_MAX   0x7fffu
-#define TABLE_GEN_SHIFT   5
+#define TABLE_GEN_SHIFT   8
+#define TABLE_ALIGN_SHIFT 5
 #define TABLE_MARK        0x10u
 #define TABLE_LOCK_SHIFT  0
-#define TABLE_SPARE       0x1fu
 #endif
 
 #define TABLE_LOW_MASK    0xffffu /* all of an entry but its offset */
@@ -51,7 +53,6 @@
 #define TABLE_LOCK_SHARED 14u
 #define TABLE_LOCK_ALONE  15u
 #define TABLE_LOCK_MASK   (15u << TABLE_LOCK_SHIFT)
-#define TABLE_ALIGN_SHIFT 13
 #define TABLE_ALIGN_MASK  (7u << TABLE_ALIGN_SHIFT)
 #define TABLE_PER_GRANULE ((uint32_t)(DF_GRANULE / DF_WORD))
 
@@ -87,12 +88,33 @@ DF_INLINE df_word table_place(const defrag_pool *pool)
 
 DF_INLINE uint32_t table_slots(const defrag_pool *pool)
 {
-    return pool->handle_limit >> TABLE_SLOT_SHIFT;
+    return pool->slots;
+}
+
+/*
+ * A handle's bits turned so that the slot stands above the generation, and any
+ * spare bit that is set, which no handle has, above both; and the most that this
+ * can be for slots up to `slots`.
+ */
+DF_INLINE uint32_t handle_key(uint32_t bits)
+{
+#if DEFRAG_WIDE
+    return bits;
+#else
+    return bits >> TABLE_GEN_SHIFT | bits << (32 - TABLE_GEN_SHIFT);
+#endif
+}
+
+DF_INLINE uint32_t table_limit(uint32_t slots)
+{
+    return ((slots + 1) << TABLE_KEY_SHIFT) - 1;
 }
 
 DF_INLINE void table_set_slots(defrag_pool *pool, uint32_t slots)
 {
-    pool->handle_limit = slots << TABLE_SLOT_SHIFT | ((1u << TABLE_SLOT_SHIFT) - 1);
+    pool->slots = (df_half)slots;
+    if (pool->hot_limit != 0)
+        pool->hot_limit = table_limit(slots);
 }
 
 /* Slots that the table can hold at its present length. */
@@ -198,19 +220,16 @@ DF_INLINE uint32_t handle_difference(uint32_t bits, df_word entry)
     return ((uint32_t)entry ^ bits) << 16;
 }
 
-#define TABLE_DIFFERENCE_ALONE (TABLE_LOCK_MASK << 16)
-
 /* No slot of the table, or bits that no handle has. */
 DF_INLINE bool handle_is_outside(const defrag_pool *pool, uint32_t bits)
 {
-    return bits > pool->handle_limit || (bits & TABLE_SPARE);
+    return handle_key(bits) > table_limit(table_slots(pool));
 }
 
 /* Whether the handle names a block, however locked and aligned; `*entry` is then its entry. */
 DF_INLINE bool handle_is_current(const defrag_pool *pool, defrag_handle handle, df_word *entry)
 {
-    uint32_t spare = (1u << TABLE_SLOT_SHIFT) - 1 - TABLE_GEN_MASK;
-    if (handle.bits > pool->handle_limit || (handle.bits & spare))
+    if (handle_is_outside(pool, handle.bits))
         return false;
     *entry = table_entry(pool, handle_slot(handle.bits));
     return entry_is_used(*entry) && (((uint32_t)*entry ^ handle.bits) & TABLE_GEN_MASK) == 0;

@@ -40,8 +40,10 @@ struct inside {
     size_t granules_max;  /* of a pool */
     uint32_t slots_max;   /* slot numbers of the layout */
     uint32_t host_bytes;  /* in front of the image */
+    uint32_t limit_at;    /* four more bytes that are the host's, which it made of the configuration and the table */
     bool debug;           /* configured with --enable-debug */
 
+    void (*set_limit)(defrag_pool *pool); /* makes these right */
     uint32_t (*slot_of)(defrag_handle handle);
     unsigned (*generation_of)(defrag_handle handle);
     defrag_handle (*handle_of)(uint32_t slot, unsigned generation);
@@ -87,7 +89,7 @@ struct inside {
     bool (*forge)(defrag_pool *pool, defrag_handle handle, unsigned kind); /* in its payload */
 
     /* Fields of the control block that may have more than one value. */
-    struct inside_field busy, cursor, hole_bound, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;
+    struct inside_field busy, cursor, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;
 };
 
 /* The inside of a build, found by its name; a hardened build's is that of the plain one. */

@@ -105,8 +105,13 @@ static void add_bytes(struct list *list, const char *name, size_t byte, size_t e
 /* What fills the control block up: in it, between its fields, and behind it. */
 static void add_unused(struct list *list)
 {
+#if DEFRAG_WIDE
     size_t back = offsetof(defrag_pool, unused_back);
     add_bytes(list, "control.unused_back", back, back + sizeof ((defrag_pool *)0)->unused_back);
+    add(list, "control.unused_end", MEMBER(unused_end));
+#else
+    add(list, "control.unused_half", MEMBER(unused_half));
+#endif
 #if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
     add_bytes(list, "control.unused_front", offsetof(defrag_pool, unused_front), offsetof(defrag_pool, bins));
 #endif
@@ -115,7 +120,7 @@ static void add_unused(struct list *list)
 
 static void add_control(struct list *list)
 {
-    add(list, "control.handle_limit", MEMBER(handle_limit));
+    add(list, "control.slots", MEMBER(slots));
     add(list, "control.table", MEMBER(table));
     add(list, "control.map", MEMBER(map));
     add(list, "control.top", MEMBER(top));
@@ -380,6 +385,11 @@ static bool forge(defrag_pool *pool, defrag_handle handle, unsigned kind)
     return true;
 }
 
+static void set_limit(defrag_pool *pool)
+{
+    pool->hot_limit = heap_hot_limit(pool);
+}
+
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 #if DEFRAG_WIDE
@@ -396,6 +406,8 @@ const struct inside DEFRAG_NAME(inside) = {
     .granules_max = DF_HALF_MAX,
     .slots_max = TABLE_SLOTS_MAX,
     .host_bytes = DF_HOST_BYTES,
+    .limit_at = offsetof(defrag_pool, hot_limit),
+    .set_limit = set_limit,
     .debug = DEFRAG_DEBUG,
     .slot_of = slot_of,
     .generation_of = generation_of,
@@ -416,7 +428,6 @@ const struct inside DEFRAG_NAME(inside) = {
     .forge = forge,
     .busy = FIELD(busy),
     .cursor = FIELD(cursor),
-    .hole_bound = FIELD(hole_bound),
     .skipped = FIELD(skipped),
     .base = FIELD(base),
     .free_lowest = FIELD(free_lowest),

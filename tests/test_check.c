@@ -110,6 +110,21 @@ static void make_full(struct specimen *s, const struct defrag_build *build)
     save(s);
 }
 
+/* What the hot paths compare handles with. */
+static void limit_of_another_table(const struct defrag_build *build)
+{
+    struct specimen s;
+    make_rich(&s, build);
+    unsigned char *limit = (unsigned char *)s.pool + s.inside->limit_at;
+    for (unsigned bit = 0; bit < 32; bit++) {
+        limit[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        EXPECT_STATUS(build->check(s.pool), DEFRAG_CORRUPT);
+        limit[bit / 8] ^= (unsigned char)(1u << bit % 8);
+    }
+    EXPECT_STATUS(build->check(s.pool), DEFRAG_OK);
+    discard(&s);
+}
+
 typedef void specimen_maker(struct specimen *s, const struct defrag_build *build);
 static specimen_maker *const makers[] = {make_rich, make_stepped, make_empty, make_full};
 #define MAKERS (sizeof makers / sizeof makers[0])
@@ -248,27 +263,6 @@ static void cursor_is_a_boundary(const struct defrag_build *build)
     discard(&s);
 }
 
-/* No hole below the cursor is larger than the bound; any larger bound will do that a block can have. */
-static void hole_bound_is_a_bound(const struct defrag_build *build)
-{
-    struct support_buffer buffer;
-    const struct inside *inside = inside_of(build->name);
-    defrag_handle h[5];
-    struct specimen s = {.b = build, .inside = inside};
-    s.pool = support_pool_of(build, &buffer, 80, NULL);
-    for (size_t i = 0; i < 5; i++)
-        EXPECT_STATUS(build->alloc(s.pool, support_payload(inside, 4 + 2 * i), &h[i]), DEFRAG_OK);
-    EXPECT(build->lock(s.pool, h[1]) && build->lock(s.pool, h[3]), "no lock");
-    EXPECT_STATUS(build->free(s.pool, &h[0]), DEFRAG_OK);
-    EXPECT_STATUS(build->free(s.pool, &h[2]), DEFRAG_OK);
-    EXPECT_STATUS(build->compact(s.pool), DEFRAG_OK);
-    EXPECT(inside_load(s.pool, &inside->hole_bound) == 8, "the holes have 4 and 8 granules, and the bound is %u",
-           (unsigned)inside_load(s.pool, &inside->hole_bound));
-    for (size_t value = 0; value <= 90; value++)
-        expect_range(&s, &inside->hole_bound, value, value >= 8 && value <= 80);
-    support_buffer_free(&buffer);
-}
-
 static void counters_have_ranges(const struct defrag_build *build)
 {
     struct specimen s;
@@ -336,9 +330,10 @@ static void withstand(struct specimen *s)
     free(before);
 }
 
-/* The host word and the length are trusted by check and walk: they stay. */
+/* What is the host's and the length are trusted by walk: they stay. */
 static void repair_trusted(struct specimen *s)
 {
+    s->inside->set_limit(s->pool);
     memcpy(s->pool, s->image, s->inside->host_bytes);
     memcpy((unsigned char *)s->pool + s->inside->granules.byte, s->image + s->inside->granules.byte,
            s->inside->granules.width / 8);
@@ -442,10 +437,10 @@ int main(void)
 {
     static const struct support_test tests[] = {
         {"every guarded field", every_guarded_field},
+        {"a limit of another table", limit_of_another_table},
         {"fields exchanged", fields_exchanged},
         {"frauds", frauds},
         {"the cursor is a boundary", cursor_is_a_boundary},
-        {"the bound of holes", hole_bound_is_a_bound},
         {"counters have ranges", counters_have_ranges},
         {"walk ends inside the pool", walk_ends_inside},
         {"random damage", random_damage},

@@ -222,7 +222,7 @@ static void copy_pool(struct inspection *inspection, const struct inspector *ins
     memcpy(inspection->pool, bytes, length);
     memcpy(&inspection->host, bytes, HOST_BYTES);
     /* No checker or statistics may follow it. */
-    memset(inspection->pool, 0, HOST_BYTES);
+    inspector->settle(inspection->pool);
 }
 
 enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *bytes, size_t count, size_t from,

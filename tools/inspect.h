@@ -139,6 +139,8 @@ struct inspector {
     /* These take the control block, which all bytes are there of. */
     uint64_t (*length)(const defrag_pool *control);
     uint64_t (*base)(const defrag_pool *control, uint64_t *modulus);
+    /* Takes what was the host's out of a copy. */
+    void (*settle)(defrag_pool *pool);
     /* Fills in what is not yet known. All bytes of the pool are there. */
     void (*look)(const defrag_pool *pool, struct inspection *out);
 };

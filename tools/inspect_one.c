@@ -56,9 +56,9 @@ static df_word entry_of(const struct look *look, uint32_t slot)
 static enum inspect_origin origin(const uint8_t *bytes, size_t count)
 {
     struct defrag_pool front;
-    if (count < AT(handle_limit))
+    if (count < AT(hot_limit))
         return ORIGIN_NONE;
-    (void)memcpy(&front, bytes, AT(handle_limit));
+    (void)memcpy(&front, bytes, AT(hot_limit));
     if (front.magic == __builtin_bswap32(DF_MAGIC))
         return ORIGIN_SWAPPED;
     if (front.magic != DF_MAGIC)
@@ -66,6 +66,12 @@ static enum inspect_origin origin(const uint8_t *bytes, size_t count)
     if (front.version != DF_IMAGE_VERSION)
         return ORIGIN_VERSION;
     return front.wide == DEFRAG_WIDE && front.alignment == DEFRAG_ALIGNMENT ? ORIGIN_OURS : ORIGIN_OTHER;
+}
+
+static void settle(defrag_pool *pool)
+{
+    (void)memset(pool->host, 0, sizeof pool->host);
+    pool->hot_limit = heap_hot_limit(pool);
 }
 
 static uint64_t length(const defrag_pool *pool)
@@ -92,7 +98,6 @@ static void list_control(struct look *look)
     FIELD(look, "top_offset", header_at(pool->top));
     FIELD(look, "floor_offset", payload_at(pool->floor));
     FIELD(look, "cursor_offset", header_at(pool->cursor));
-    FIELD(look, "hole_bound_bytes", block_bytes(pool->hole_bound));
     FIELD(look, "slots", table_slots(pool));
     FIELD(look, "first_empty_slot", entry_offset(entry_of(look, 0)));
     FIELD(look, "last_empty_slot", pool->free_tail);
@@ -136,8 +141,12 @@ static void look_at_zeros(struct look *look, size_t from, size_t end)
 
 static void look_at_unused(struct look *look)
 {
-    size_t back = AT(unused_back);
-    look_at_zeros(look, back, back + sizeof look->pool->unused_back);
+#if DEFRAG_WIDE
+    look_at_zeros(look, AT(unused_back), AT(unused_back) + sizeof look->pool->unused_back);
+    look_at_zeros(look, AT(unused_end), AT(unused_end) + sizeof look->pool->unused_end);
+#else
+    look_at_zeros(look, AT(unused_half), AT(unused_half) + sizeof look->pool->unused_half);
+#endif
 #if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
     look_at_zeros(look, AT(unused_front), AT(bins));
 #endif
@@ -149,13 +158,10 @@ static void look_at_slots(struct look *look)
 {
     const defrag_pool *pool = look->pool;
     uint32_t slots = table_slots(pool);
-    uint32_t low = (1u << TABLE_SLOT_SHIFT) - 1;
     if (slots > TABLE_SLOTS_MAX || pool->granules < DF_FIRST + table_granules(slots)) {
-        NOTE(look, AT(handle_limit), "a table of %" PRIu32 " slots does not fit into the pool", slots);
+        NOTE(look, AT(slots), "a table of %" PRIu32 " slots does not fit into the pool", slots);
         slots = 0;
     }
-    if ((pool->handle_limit & low) != low)
-        NOTE(look, AT(handle_limit), "the largest handle, 0x%08" PRIx32 ", can be none", pool->handle_limit);
     look->slots = slots;
     look->floor = pool->granules - table_granules(slots);
 }
@@ -310,17 +316,6 @@ static void look_at_payload(struct look *look, struct inspect_block *block, df_g
     }
 }
 
-/* The free block that compaction has left below the used one at `o`, the last one seen. */
-static void look_at_hole(struct look *look, df_granules o, df_word header)
-{
-    uint64_t bytes = look->out->blocks[look->out->block_count - 1].bytes;
-    if (!look->out->slots[header_owner(header) - 1].is_passed)
-        NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
-    else if (bytes > block_bytes(look->pool->hole_bound))
-        NOTE(look, AT(hole_bound), "compaction is said to have left no hole of more than %zu bytes, and there is one of %"
-             PRIu64, block_bytes(look->pool->hole_bound), bytes);
-}
-
 static df_granules look_at_used(struct look *look, df_granules o, df_word header, bool behind_free)
 {
     df_granules size = header_size(header);
@@ -333,8 +328,8 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
     if (!(header & BLOCK_PREV_FREE) != !behind_free)
         NOTE(look, header_at(o), "the header says that the block before is %s, and it is %s",
              behind_free ? "used" : "free", behind_free ? "free" : "used");
-    if (owned && behind_free && o <= look->pool->cursor)
-        look_at_hole(look, o, header);
+    if (owned && behind_free && o <= look->pool->cursor && !look->out->slots[header_owner(header) - 1].is_passed)
+        NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
     struct inspect_block *block =
         inspect_add_block(look->out, INSPECT_USED, header_at(o), block_bytes(size));
     block->slot = header_owner(header);
@@ -514,8 +509,6 @@ static void look_at_counts(struct look *look)
     if (pool->peak_blocks < look->used_blocks || pool->peak_blocks > TABLE_SLOTS_MAX)
         NOTE(look, AT(peak_blocks), "the most blocks are said to be %" PRIu32 "; there are %" PRIu32 " now",
              (uint32_t)pool->peak_blocks, look->used_blocks);
-    if (pool->hole_bound > most)
-        NOTE(look, AT(hole_bound), "the holes that compaction left are said to be larger than the pool");
     if (!look->cursor_seen)
         NOTE(look, AT(cursor), "compaction is said to have come to 0x%" PRIx64 ", where no block begins",
              header_at(pool->cursor));
@@ -549,5 +542,6 @@ const struct inspector DEFRAG_NAME(inspector) = {
     .origin = origin,
     .length = length,
     .base = base,
+    .settle = settle,
     .look = look_at_all,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The floor is what brute force finds: every window, at every place. */
+/* The floor and the cheapest slide are what brute force finds: every window at every place, every run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,25 +90,56 @@ static void test_floor_is_that_of_brute_force(void **state)
     assert_true(none > 20 && some > 50);
 }
 
-/* All free bytes of one stretch between locked blocks can be slid together, and no others. */
-static void test_slides(void **state)
+/* The same, of all runs of stretches that begin and end with a free one and have no locked block in them. */
+static uint64_t brute_slide(const struct heap *heap, size_t need)
+{
+    uint64_t best = FLOOR_NONE;
+    for (size_t i = 0; i < heap->count; i++) {
+        size_t gaps = 0;
+        uint64_t cost = 0;
+        for (size_t j = i; j < heap->count && !heap->stretches[i].is_used && !heap->stretches[j].stays; j++) {
+            gaps += heap->stretches[j].is_used ? 0 : heap->stretches[j].bytes;
+            cost += heap->stretches[j].is_used ? heap->stretches[j].bytes : 0;
+            if (gaps >= need && !heap->stretches[j].is_used && cost < best) {
+                best = cost;
+            }
+        }
+    }
+    return best;
+}
+
+/* What the run says of itself is so. */
+static void expect_run(const struct heap *heap, const struct floor_run *run, size_t need)
+{
+    size_t at = 0, gaps = 0;
+    uint64_t cost = 0;
+    for (size_t i = 0; i < heap->count; at += heap->stretches[i++].bytes) {
+        if (at >= run->begin && at < run->end) {
+            assert_false(heap->stretches[i].stays);
+            gaps += heap->stretches[i].is_used ? 0 : heap->stretches[i].bytes;
+            cost += heap->stretches[i].is_used ? heap->stretches[i].bytes : 0;
+        }
+    }
+    assert_true(gaps >= need);
+    assert_int_equal(cost, run->cost);
+}
+
+static void test_slide_is_that_of_brute_force(void **state)
 {
     uint64_t seed = 2;
 
     (void)state;
-    for (unsigned i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < 40000 * support_effort() / 100 + 100; i++) {
         struct heap heap;
-        size_t sum = 0, most = 0, all = 0;
-        heap_draw(&heap, &seed, true);
-        for (size_t j = 0; j < heap.count; j++) {
-            sum =
-                heap.stretches[j].stays ? 0 : sum + (heap.stretches[j].is_used ? 0 : heap.stretches[j].bytes);
-            most = sum > most ? sum : most;
-            all += heap.stretches[j].is_used ? 0 : heap.stretches[j].bytes;
+        heap_draw(&heap, &seed, i % 2);
+        size_t need = 1 + support_below(&seed, heap.bytes / 2);
+        struct floor_run run = floor_slide(heap.stretches, heap.count, need);
+        assert_int_equal(run.cost, brute_slide(&heap, need));
+        assert_int_equal(run.end == 0, run.cost == FLOOR_NONE);
+        if (run.end) {
+            expect_run(&heap, &run, need);
         }
-        assert_true(floor_slides(heap.stretches, heap.count, most));
-        assert_false(floor_slides(heap.stretches, heap.count, most + 1));
-        assert_int_equal(floor_free(heap.stretches, heap.count), all);
+        assert_true(run.cost >= floor_bytes(heap.stretches, heap.count, need, heap.bytes));
     }
 }
 
@@ -116,7 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_floor_is_that_of_brute_force),
-        cmocka_unit_test(test_slides),
+        cmocka_unit_test(test_slide_is_that_of_brute_force),
     };
     return cmocka_run_group_tests_name("floor", tests, NULL, NULL);
 }

@@ -161,7 +161,7 @@ static bool build_open(struct arena *arena, size_t units, size_t objects, bool c
     size_t room = (bytes / BUFFER_ALIGNMENT + 1) * BUFFER_ALIGNMENT;
     arena->memory = xaligned(BUFFER_ALIGNMENT, room);
     arena->handle = xcalloc(objects, sizeof *arena->handle);
-    bool manual = contender->manual || contender->compaction == COMPACTION_FULL_SLIDE;
+    bool manual = contender->manual || contender->compaction != COMPACTION_BEST;
     arena->config.flags = manual ? DEFRAG_MANUAL : 0;
     arena->config.on_move = contents ? note_move : NULL;
     arena->config.move_context = arena;
@@ -355,6 +355,50 @@ enum outcome arena_compact_step(struct arena *arena, size_t bytes)
     }
     defrag_status status = arena->contender->build->compact_step(arena->pool, bytes, &moved);
     return outcome_of(arena, status == DEFRAG_MORE ? DEFRAG_OK : status);
+}
+
+/* The blocks that are locked while others are compacted. */
+struct bystanders {
+    size_t begin, end, rest;
+    defrag_handle *handles;
+    size_t count, room;
+};
+
+static defrag_status bystander_add(void *context, const defrag_block *block)
+{
+    struct bystanders *others = context;
+    bool moves =
+        (block->offset >= others->begin && block->offset < others->end) || block->offset >= others->rest;
+
+    if (block->region != DEFRAG_REGION_USED || moves) {
+        return DEFRAG_OK;
+    }
+    if (others->count == others->room) {
+        others->room = 2 * others->room + 64;
+        others->handles = xrealloc(others->handles, others->room, sizeof *others->handles);
+    }
+    others->handles[others->count++] = block->handle;
+    return DEFRAG_OK;
+}
+
+enum outcome arena_compact_part(struct arena *arena, size_t begin, size_t end, size_t rest)
+{
+    const struct defrag_build *build = arena->contender->build;
+    struct bystanders others = {.begin = begin, .end = end, .rest = rest};
+    const void *address;
+
+    defrag_status status = build->walk(arena->pool, bystander_add, &others);
+    for (size_t i = 0; i < others.count && status == DEFRAG_OK; i++) {
+        status = build->try_lock_shared(arena->pool, others.handles[i], &address);
+    }
+    if (status == DEFRAG_OK) {
+        status = build->compact(arena->pool);
+    }
+    for (size_t i = 0; i < others.count && status == DEFRAG_OK; i++) {
+        status = build->unlock(arena->pool, others.handles[i]);
+    }
+    free(others.handles);
+    return outcome_of(arena, status);
 }
 
 bool arena_statistics(const struct arena *arena, defrag_statistics *out)

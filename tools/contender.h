@@ -111,6 +111,13 @@ size_t arena_place(struct arena *arena, uint32_t object);
 /* Moves at most so many bytes in advance, or one block. A policy moves nothing. */
 enum outcome arena_compact_step(struct arena *arena, size_t bytes);
 
+/*
+ * defrag_compact() of the blocks whose headers are from `begin` to before `end`, or from
+ * `rest` on, in bytes from the beginning of the pool: all others are locked meanwhile.
+ * libdefrag alone.
+ */
+enum outcome arena_compact_part(struct arena *arena, size_t begin, size_t end, size_t rest);
+
 /* What defrag_statistics_get() and defrag_walk() tell; false, and nothing, of a policy. O(blocks). */
 bool arena_statistics(const struct arena *arena, defrag_statistics *out);
 bool arena_walk(const struct arena *arena, defrag_visitor *visitor, void *context);

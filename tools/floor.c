@@ -85,24 +85,58 @@ uint64_t floor_bytes(const struct stretch *stretches, size_t count, size_t need,
     return lesser(best, window_cost(&window, end, need, 0));
 }
 
-size_t floor_free(const struct stretch *stretches, size_t count)
+/* --- Slides ---------------------------------------------------------------------- */
+
+/* The run that ends at the mark, as the search carries it along. */
+struct slide {
+    struct floor_run run;
+    size_t first; /* the free block that it begins with */
+    size_t gaps;  /* bytes of its free blocks; 0: there is no run */
+};
+
+/* Begins with the next free block instead of the first, as long as the others are enough. */
+static void slide_shorten(struct slide *slide, const struct stretch *stretches, size_t need)
 {
-    size_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        sum += stretches[i].is_used ? 0 : stretches[i].bytes;
+    const struct stretch *first = &stretches[slide->first];
+
+    while (slide->gaps >= need + first->bytes) {
+        slide->gaps -= first->bytes;
+        do {
+            slide->run.begin += first->bytes;
+            slide->run.cost -= cost_of(first);
+            first++;
+        } while (first->is_used);
     }
-    return sum;
+    slide->first = (size_t)(first - stretches);
 }
 
-bool floor_slides(const struct stretch *stretches, size_t count, size_t need)
+static void slide_add_gap(struct slide *slide, size_t index, size_t at, size_t bytes)
 {
-    size_t sum = 0;
-    for (size_t i = 0; i < count && sum < need; i++) {
-        if (!stretches[i].is_used) {
-            sum += stretches[i].bytes;
-        } else if (stretches[i].stays) {
-            sum = 0;
+    if (slide->gaps == 0) {
+        *slide = (struct slide){.run.begin = at, .first = index};
+    }
+    slide->gaps += bytes;
+    slide->run.end = at + bytes;
+}
+
+struct floor_run floor_slide(const struct stretch *stretches, size_t count, size_t need)
+{
+    struct floor_run best = {0, 0, FLOOR_NONE};
+    struct slide slide = {.gaps = 0};
+    size_t at = 0;
+
+    for (size_t i = 0; i < count; at += stretches[i++].bytes) {
+        if (stretches[i].stays) {
+            slide.gaps = 0;
+        } else if (stretches[i].is_used) {
+            slide.run.cost += stretches[i].bytes;
+        } else {
+            slide_add_gap(&slide, i, at, stretches[i].bytes);
+            slide_shorten(&slide, stretches, need);
+            if (slide.gaps >= need && slide.run.cost < best.cost) {
+                best = slide.run;
+            }
         }
     }
-    return sum >= need;
+    return best;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What any strategy whatever has to move to make room, told from what lies where. */
+/* What any strategy whatever has to move to make room, and what sliding does, told from what lies where. */
 #ifndef DEFRAG_TOOLS_FLOOR_H
 #define DEFRAG_TOOLS_FLOOR_H
 
@@ -23,10 +23,14 @@ struct stretch {
  */
 uint64_t floor_bytes(const struct stretch *stretches, size_t count, size_t need, size_t end);
 
-/* Free bytes in total. */
-size_t floor_free(const struct stretch *stretches, size_t count);
+/* A stretch of the heap that begins and ends with a free block; `end` 0: there is none. */
+struct floor_run {
+    size_t begin;
+    size_t end;
+    uint64_t cost; /* bytes of the blocks in it */
+};
 
-/* Whether sliding blocks together, between the locked ones, makes so many bytes free in one piece. */
-bool floor_slides(const struct stretch *stretches, size_t count, size_t need);
+/* The cheapest in which sliding the blocks together, none locked, makes `need` bytes free in one piece. */
+struct floor_run floor_slide(const struct stretch *stretches, size_t count, size_t need);
 
 #endif

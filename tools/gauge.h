@@ -28,14 +28,21 @@ struct pace {
     unsigned of;
 };
 
+/* What lies where. */
+struct layout {
+    struct stretch *stretches;
+    size_t count, room;
+    size_t origin; /* bytes of the pool in front of them */
+};
+
 struct gauge {
     const struct contender *contender;
     struct arena *arena;
     struct pace pace;
     size_t header_bytes; /* of a block */
     bool measures;
-    struct stretch *stretches;
-    size_t count, room;
+    struct layout before; /* the last request */
+    struct layout now;
     struct gauge_sums sums;
 };
 

@@ -458,11 +458,12 @@ static void make_pins(struct bench *t, defrag_handle *pins, bool locked)
         gaps[i] = allocate(t, 3);
         pins[i] = allocate(t, 4);
     }
+    /* None that could leave for a gap. */
+    defrag_handle last = {0};
     while (support_statistics(t->b, t->pool).largest_fast >= payload(t, 4 + 4))
-        (void)allocate(t, 4);
+        last = allocate(t, 4);
     size_t rest = (support_statistics(t->b, t->pool).free_bytes / t->inside->granule) - 3;
-    if (rest >= t->inside->smallest)
-        (void)allocate(t, rest);
+    EXPECT_STATUS(t->b->resize(t->pool, last, payload(t, 4 + rest)), DEFRAG_OK);
     for (size_t i = 0; i < 2; i++) {
         EXPECT_STATUS(t->b->free(t->pool, &gaps[i]), DEFRAG_OK);
         if (locked)

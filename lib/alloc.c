@@ -33,13 +33,13 @@ static df_granules place_full(defrag_pool *pool, df_granules size, df_granules g
     return place(pool, df_heap_search(pool, size), size, grow);
 }
 
-/* Gives the block at `o` its header, its entry, which is a generation and an alignment so far, and a handle. */
+/* Gives the block at `o` its header, its entry, which is a generation so far, and a handle. */
 DF_INLINE void name_block(defrag_pool *pool, df_word table, df_granules o, df_granules size, uint32_t slot,
                           df_word entry, defrag_handle *out)
 {
     block_set_header(pool, o, header_used(size, slot));
     table_set_entry_at(pool, table, slot, entry | (df_word)o << DF_HALF_BITS);
-    watch_born(pool, heap_payload(pool, entry, o), heap_payload_bytes(entry, size));
+    watch_born(pool, block_payload(pool, o), block_payload_bytes(size));
     *out = handle_make(slot, entry);
 }
 
@@ -67,21 +67,17 @@ static defrag_status place_hard(defrag_pool *pool, df_granules size, df_granules
 }
 
 /* Gives the block at `o`, which is taken, a slot and with it a name. */
-static void name_new(defrag_pool *pool, df_granules o, df_granules size, df_word align, defrag_handle *out)
+static void name_new(defrag_pool *pool, df_granules o, df_granules size, defrag_handle *out)
 {
     uint32_t slot;
     df_word entry = df_heap_take_slot(pool, &slot);
-    name_block(pool, pool->table, o, size, slot, entry | align, out);
+    name_block(pool, pool->table, o, size, slot, entry, out);
 }
 
-/*
- * Allocates where a place is found at once, after so many tries in the request's own
- * bin. `align` is the alignment as an entry has it.
- */
-static defrag_status allocate_at_once(defrag_pool *pool, size_t bytes, df_word align, unsigned tries,
-                                      defrag_handle *out)
+/* Allocates where a place is found at once, after so many tries in the request's own bin. */
+static defrag_status allocate_at_once(defrag_pool *pool, size_t bytes, unsigned tries, defrag_handle *out)
 {
-    df_granules size = heap_granules(pool, bytes, align);
+    df_granules size = heap_granules(pool, bytes);
     if (size == 0)
         return DEFRAG_BAD_SIZE;
     int need = df_table_need(pool);
@@ -95,28 +91,28 @@ static defrag_status allocate_at_once(defrag_pool *pool, size_t bytes, df_word a
     o = place(pool, o, size, grow);
     if (o == 0)
         return pool->free < size + grow ? DEFRAG_NO_MEMORY : DEFRAG_FRAGMENTED;
-    name_new(pool, o, size, align, out);
+    name_new(pool, o, size, out);
     return DEFRAG_OK;
 }
 
 /* The same, and else at any price. */
-static defrag_status allocate_anyhow(defrag_pool *pool, size_t bytes, df_word align, defrag_handle *out)
+static defrag_status allocate_anyhow(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
     df_granules o;
-    defrag_status status = allocate_at_once(pool, bytes, align, ALLOC_TRIES, out);
+    defrag_status status = allocate_at_once(pool, bytes, ALLOC_TRIES, out);
     if (status != DEFRAG_NO_MEMORY && status != DEFRAG_FRAGMENTED)
         return status;
-    df_granules size = heap_granules(pool, bytes, align);
+    df_granules size = heap_granules(pool, bytes);
     status = place_hard(pool, size, &o);
     if (status == DEFRAG_OK)
-        name_new(pool, o, size, align, out);
+        name_new(pool, o, size, out);
     return status;
 }
 
 /* The same, and then whatever may lie elsewhere does, if the configuration says so. */
-static defrag_status allocate(defrag_pool *pool, size_t bytes, df_word align, defrag_handle *out)
+static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    defrag_status status = allocate_anyhow(pool, bytes, align, out);
+    defrag_status status = allocate_anyhow(pool, bytes, out);
     if (status == DEFRAG_OK && scramble_is_free(pool))
         df_scramble_stretches(pool, pool->moved_granules, handle_slot(out->bits));
     return status;
@@ -156,29 +152,24 @@ static defrag_status end_zeroed(defrag_pool *pool, defrag_status status, defrag_
     return end(pool, status);
 }
 
-static defrag_status alloc_aligned(defrag_pool *pool, size_t bytes, df_word align, defrag_handle *out)
-{
-    defrag_status status = begin(pool, out);
-    return status == DEFRAG_OK ? end(pool, allocate(pool, bytes, align, out)) : status;
-}
-
 DF_NOINLINE static defrag_status alloc_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
-    return alloc_aligned(pool, bytes, 0, out);
+    defrag_status status = begin(pool, out);
+    return status == DEFRAG_OK ? end(pool, allocate(pool, bytes, out)) : status;
 }
 
 DF_NOINLINE static defrag_status alloc_fast_rest(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
     defrag_status status = begin(pool, out);
-    return status == DEFRAG_OK ? end(pool, allocate_at_once(pool, bytes, 0, 1, out)) : status;
+    return status == DEFRAG_OK ? end(pool, allocate_at_once(pool, bytes, 1, out)) : status;
 }
 
-static defrag_status alloc_zeroed(defrag_pool *pool, size_t bytes, df_word align, defrag_handle *out)
+static defrag_status alloc_zeroed(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
     defrag_status status = begin(pool, out);
     if (status != DEFRAG_OK)
         return status;
-    status = allocate(pool, bytes, align, out);
+    status = allocate(pool, bytes, out);
     return end_zeroed(pool, status, *out);
 }
 
@@ -187,7 +178,7 @@ static defrag_status alloc_fast_zeroed(defrag_pool *pool, size_t bytes, defrag_h
     defrag_status status = begin(pool, out);
     if (status != DEFRAG_OK)
         return status;
-    status = allocate_at_once(pool, bytes, 0, 1, out);
+    status = allocate_at_once(pool, bytes, 1, out);
     return end_zeroed(pool, status, *out);
 }
 
@@ -238,7 +229,7 @@ static size_t total_bytes(size_t count, size_t elem_bytes)
 
 defrag_status defrag_alloc_slice(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
 {
-    return alloc_zeroed(pool, total_bytes(count, elem_bytes), 0, out);
+    return alloc_zeroed(pool, total_bytes(count, elem_bytes), out);
 }
 
 defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count, size_t elem_bytes, defrag_handle *out)
@@ -254,16 +245,43 @@ static bool is_sound(const defrag_request *request)
            && (request->flags & ~(uint32_t)DEFRAG_ZERO) == 0;
 }
 
+/* The bytes of a block that is so much longer as its alignment costs; SIZE_MAX if they overflow. */
+static size_t padded_bytes(size_t bytes, df_word align)
+{
+    size_t padding = block_bytes(entry_padding(align));
+    /* One byte makes the smallest block, and any more a longer one. */
+    size_t least = bytes == 0 && padding != 0 ? 1 : bytes;
+    return least > SIZE_MAX - padding ? SIZE_MAX : least + padding;
+}
+
+/* Gives the new block, which is long enough and has no contents yet, its alignment. */
+static void align_new(defrag_pool *pool, defrag_handle handle, df_word align)
+{
+    uint32_t slot = handle_slot(handle.bits);
+    df_word entry = table_entry(pool, slot) | align;
+    table_set_entry(pool, slot, entry);
+    if (DF_WATCHED) {
+        df_granules o = entry_offset(entry);
+        df_granules size = header_size(block_header(pool, o));
+        watch_changed(pool, block_payload(pool, o), heap_payload(pool, entry, o), heap_payload_bytes(entry, size));
+    }
+}
+
 defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *request, defrag_handle *out)
 {
     if (out != NULL)
         *out = DEFRAG_NULL;
     if (request == NULL || !is_sound(request))
         return DEFRAG_BAD_ARGUMENT;
+    defrag_status status = begin(pool, out);
+    if (status != DEFRAG_OK)
+        return status;
     size_t bytes = total_bytes(request->count ? request->count : 1, request->bytes);
     df_word align = entry_of_alignment(request->alignment);
-    return request->flags & DEFRAG_ZERO ? alloc_zeroed(pool, bytes, align, out)
-                                        : alloc_aligned(pool, bytes, align, out);
+    status = allocate(pool, padded_bytes(bytes, align), out);
+    if (status == DEFRAG_OK)
+        align_new(pool, *out, align);
+    return request->flags & DEFRAG_ZERO ? end_zeroed(pool, status, *out) : end(pool, status);
 }
 
 /* --- Freeing --------------------------------------------------------------------------------- */
@@ -335,7 +353,7 @@ static bool is_room(const defrag_pool *pool, df_granules size, df_granules grow)
 
 static defrag_status make_room(defrag_pool *pool, size_t bytes)
 {
-    df_granules size = heap_granules(pool, bytes, 0);
+    df_granules size = heap_granules(pool, bytes);
     if (!check_is_passed(pool))
         return DEFRAG_CORRUPT;
     if (size == 0)

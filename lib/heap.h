@@ -104,15 +104,12 @@ DF_INLINE df_granules heap_capacity(const defrag_pool *pool)
     return (df_granules)pool->granules - TABLE_GRANULES_MIN - DF_FIRST;
 }
 
-/*
- * The size of a block with `bytes` of payload and an alignment as `entry` says; 0
- * if no pool of this length holds it.
- */
-DF_INLINE df_granules heap_granules(const defrag_pool *pool, size_t bytes, df_word entry)
+/* The size of a block with `bytes` of payload; 0 if no pool of this length holds it. */
+DF_INLINE df_granules heap_granules(const defrag_pool *pool, size_t bytes)
 {
     if (bytes > block_bytes(heap_capacity(pool)))
         return 0;
-    df_granules size = block_granules(bytes) + entry_padding(entry);
+    df_granules size = block_granules(bytes);
     return size <= heap_capacity(pool) ? size : 0;
 }
 
@@ -161,12 +158,13 @@ DF_INLINE size_t heap_lead(const defrag_pool *pool, df_word entry, df_granules o
 /* The payload of a block with such an entry, if it is at `o` and has `size` granules: where, and its bytes. */
 DF_INLINE uint8_t *heap_payload(const defrag_pool *pool, df_word entry, df_granules o)
 {
-    return block_payload(pool, o) + heap_lead(pool, entry, o);
+    uint8_t *begin = block_payload(pool, o);
+    return DF_LIKELY(!entry_is_aligned(entry)) ? begin : begin + heap_lead(pool, entry, o);
 }
 
 DF_INLINE size_t heap_payload_bytes(df_word entry, df_granules size)
 {
-    return block_payload_bytes(size - entry_padding(entry));
+    return block_payload_bytes(DF_LIKELY(!entry_is_aligned(entry)) ? size : size - entry_padding(entry));
 }
 
 /* Whether a block of `size` granules has room for the payload that its entry asks for. */

@@ -39,6 +39,20 @@ static void copy_descending(df_word_alias *to, const df_word_alias *from, size_t
         *--to = *--from;
 }
 
+/* Tells that the handle's payload moved, if it did, when its block did. */
+static void tell(defrag_pool *pool, const defrag_config *config, defrag_handle handle, df_granules from,
+                 df_granules size)
+{
+    df_word entry = table_entry(pool, handle_slot(handle.bits));
+    uint8_t *payload_from = heap_payload(pool, entry, from);
+    uint8_t *payload_to = heap_payload(pool, entry, entry_offset(entry));
+    if (payload_from == payload_to)
+        return;
+    heap_set_callback(pool, true);
+    config->on_move(config->move_context, handle, payload_from, payload_to, heap_payload_bytes(entry, size));
+    heap_set_callback(pool, false);
+}
+
 void df_moved(defrag_pool *pool, df_granules from, df_granules to, df_word header)
 {
     df_granules size = header_size(header);
@@ -52,14 +66,8 @@ void df_moved(defrag_pool *pool, df_granules from, df_granules to, df_word heade
     heap_open(pool, entry, to, size);
 
     const defrag_config *config = heap_config(pool);
-    uint8_t *payload_from = heap_payload(pool, entry, from);
-    uint8_t *payload_to = heap_payload(pool, entry, to);
-    if (config && config->on_move && payload_from != payload_to) {
-        heap_set_callback(pool, true);
-        config->on_move(config->move_context, handle_make(owner, entry), payload_from, payload_to,
-                        heap_payload_bytes(entry, size));
-        heap_set_callback(pool, false);
-    }
+    if (config && config->on_move)
+        tell(pool, config, handle_make(owner, entry), from, size);
     heap_close(pool, entry, to, size);
 }
 

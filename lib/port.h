@@ -74,6 +74,7 @@ void *memset(void *to, int value, size_t bytes);
 #ifdef DEFRAG_PREFIX
 #define df_table_format         DEFRAG_NAME(df_table_format)
 #define df_table_need           DEFRAG_NAME(df_table_need)
+#define df_table_knows          DEFRAG_NAME(df_table_knows)
 #define df_table_take_new       DEFRAG_NAME(df_table_take_new)
 #define df_table_used           DEFRAG_NAME(df_table_used)
 #define df_table_trim           DEFRAG_NAME(df_table_trim)

@@ -143,6 +143,14 @@ static defrag_status resize_locked(defrag_pool *pool, df_granules o, df_granules
     return want == own || (want > own && grow_in_place(pool, o, want)) ? DEFRAG_OK : DEFRAG_LOCKED;
 }
 
+/* The size of the entry's block with `bytes` of payload; 0 if no pool of this length holds it. */
+static df_granules wanted(const defrag_pool *pool, df_word entry, size_t bytes)
+{
+    df_granules size = heap_granules(pool, bytes);
+    df_granules padding = entry_padding(entry);
+    return size != 0 && size + padding <= heap_capacity(pool) ? size + padding : 0;
+}
+
 static defrag_status resize(defrag_pool *pool, defrag_handle handle, size_t bytes)
 {
     df_word entry;
@@ -152,7 +160,7 @@ static defrag_status resize(defrag_pool *pool, defrag_handle handle, size_t byte
     df_granules o = entry_offset(entry);
     if (!heap_is_owner(pool, o, slot) || !guard_resize(pool, o, slot))
         return DEFRAG_CORRUPT;
-    df_granules want = heap_granules(pool, bytes, entry);
+    df_granules want = wanted(pool, entry, bytes);
     if (entry_lock(entry) != 0)
         return resize_locked(pool, o, want);
     if (want == 0)

@@ -18,6 +18,11 @@ int df_table_need(const defrag_pool *pool)
     return table_slots(pool) < table_capacity(pool) ? 0 : 1;
 }
 
+bool df_table_knows(uint32_t bits, df_word entry)
+{
+    return entry_is_used(entry) && (((uint32_t)entry ^ bits) & TABLE_GEN_MASK) == 0;
+}
+
 df_word df_table_take_new(defrag_pool *pool, uint32_t *slot)
 {
     uint32_t slots = table_slots(pool) + 1;

@@ -135,10 +135,16 @@ DF_INLINE bool entry_is_empty(df_word entry)
     return (entry & (TABLE_MARK | TABLE_LOCK_MASK | TABLE_ALIGN_MASK)) == TABLE_MARK;
 }
 
+/* Whether its payload is aligned to more than a granule. */
+DF_INLINE bool entry_is_aligned(df_word entry)
+{
+    return entry & TABLE_ALIGN_MASK;
+}
+
 /* Whether it is an entry in use: neither empty, nor aligned without the mark, which none is. */
 DF_INLINE bool entry_is_used(df_word entry)
 {
-    return entry & TABLE_MARK ? !entry_is_empty(entry) : (entry & TABLE_ALIGN_MASK) == 0;
+    return entry & TABLE_MARK ? !entry_is_empty(entry) : !entry_is_aligned(entry);
 }
 
 DF_INLINE unsigned entry_lock(df_word entry)
@@ -181,7 +187,7 @@ DF_INLINE df_word entry_of_alignment(size_t alignment)
 /* The same entry, which is locked no longer, without what only locked ones have. */
 DF_INLINE df_word entry_without_mark(df_word entry)
 {
-    return entry_align(entry) != 0 ? entry : entry & ~(df_word)TABLE_MARK;
+    return entry_is_aligned(entry) ? entry : entry & ~(df_word)TABLE_MARK;
 }
 
 /* The same entry with another offset, or another link. */
@@ -226,13 +232,18 @@ DF_INLINE bool handle_is_outside(const defrag_pool *pool, uint32_t bits)
     return handle_key(bits) > table_limit(table_slots(pool));
 }
 
+/* Whether the entry is in use, in the handle's generation. */
+bool df_table_knows(uint32_t bits, df_word entry);
+
 /* Whether the handle names a block, however locked and aligned; `*entry` is then its entry. */
 DF_INLINE bool handle_is_current(const defrag_pool *pool, defrag_handle handle, df_word *entry)
 {
     if (handle_is_outside(pool, handle.bits))
         return false;
     *entry = table_entry(pool, handle_slot(handle.bits));
-    return entry_is_used(*entry) && (((uint32_t)*entry ^ handle.bits) & TABLE_GEN_MASK) == 0;
+    uint32_t allowed = entry_lock(*entry) ? TABLE_LOCK_MASK | TABLE_MARK : 0;
+    return (handle_difference(handle.bits, *entry) & ~(allowed << 16)) == 0
+           || df_table_knows(handle.bits, *entry); /* it is aligned */
 }
 
 /* --- The list of empty slots: first in, first out --------------------------------- */

@@ -127,65 +127,68 @@ static size_t find_elsewhere(const uint8_t *bytes, size_t count)
     return at;
 }
 
-static enum inspect_result fail(enum inspect_result result, struct inspect_error *error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void explain(struct inspect_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static enum inspect_result fail(enum inspect_result result, struct inspect_error *error, const char *format, ...)
+static void explain(struct inspect_error *error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    return result;
 }
 
-static enum inspect_result fail_origin(struct found found, const uint8_t *bytes, size_t count,
-                                       struct inspect_error *error)
+/* Why what was found, or not, is no pool that can be read. */
+static void explain_origin(struct found found, const uint8_t *bytes, size_t count, struct inspect_error *error)
 {
     switch (found.origin) {
     case ORIGIN_SWAPPED:
-        return fail(INSPECT_NO_POOL, error,
-                    "the pool at byte %zu is of a machine of the other byte order, which is not read here", found.at);
+        explain(error, "the pool at byte %zu is of a machine of the other byte order, which is not read here", found.at);
+        return;
     case ORIGIN_VERSION:
     case ORIGIN_OTHER:
-        return fail(INSPECT_NO_POOL, error,
-                    "the pool at byte %zu is of an image version, layout or alignment that is not known here",
-                    found.at);
+        explain(error, "the pool at byte %zu is of an image version, layout or alignment that is not known here",
+                found.at);
+        return;
     default:
         break;
     }
     size_t elsewhere = find_elsewhere(bytes, count);
     if (elsewhere < count) {
-        return fail(INSPECT_NO_POOL, error, "no pool begins at byte %zu; one does at byte %zu (--offset=%zu)", found.at,
-                    elsewhere, elsewhere);
+        explain(error, "no pool begins at byte %zu; one does at byte %zu (--offset=%zu)", found.at, elsewhere, elsewhere);
+    } else {
+        explain(error, "no pool: nothing in it says \"DFRG\" where a pool would");
     }
-    return fail(INSPECT_NO_POOL, error, "no pool: nothing in it says \"DFRG\" where a pool would");
 }
 
 /* Finds a pool whose control block is there, and copies that, since nothing is aligned in a dump. */
 static enum inspect_result find_control(const uint8_t *bytes, size_t count, size_t from, struct found *found,
                                         void *control, struct inspect_error *error)
 {
+    *found = (struct found){ORIGIN_NONE, NULL, from};
     if (count == 0) {
-        return fail(INSPECT_NO_POOL, error, "empty");
+        explain(error, "empty");
+        return INSPECT_NO_POOL;
     }
     if (from >= count) {
-        return fail(INSPECT_NO_POOL, error, "it has %zu bytes, and none at byte %zu", count, from);
+        explain(error, "it has %zu bytes, and none at byte %zu", count, from);
+        return INSPECT_NO_POOL;
     }
     *found = find(bytes, count, from);
-    if (found->origin != ORIGIN_OURS) {
-        return fail_origin(*found, bytes, count, error);
+    const struct inspector *inspector = found->inspector;
+    if (found->origin != ORIGIN_OURS || !inspector) {
+        explain_origin(*found, bytes, count, error);
+        return INSPECT_NO_POOL;
     }
-    size_t needed = found->inspector->control_bytes;
-    if (count - found->at < needed) {
-        return fail(INSPECT_NO_POOL, error, "cut: of the control block, %zu bytes, %zu are there", needed,
-                    count - found->at);
+    if (count - found->at < inspector->control_bytes) {
+        explain(error, "cut: of the control block, %zu bytes, %zu are there", inspector->control_bytes,
+                count - found->at);
+        return INSPECT_NO_POOL;
     }
-    memcpy(control, bytes + found->at, needed);
-    if (found->inspector->length(control) < found->inspector->least_bytes) {
-        return fail(INSPECT_SENSELESS, error,
-                    "damaged: the pool at byte %zu says that it has %" PRIu64 " bytes; no such pool has fewer than %zu",
-                    found->at, found->inspector->length(control), found->inspector->least_bytes);
+    memcpy(control, bytes + found->at, inspector->control_bytes);
+    if (inspector->length(control) < inspector->least_bytes) {
+        explain(error, "damaged: the pool at byte %zu says that it has %" PRIu64 " bytes; no such pool has fewer than %zu",
+                found->at, inspector->length(control), inspector->least_bytes);
+        return INSPECT_SENSELESS;
     }
     return INSPECT_READ;
 }
@@ -239,8 +242,9 @@ enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *b
     const defrag_pool *pool = (const defrag_pool *)(void *)control;
     uint64_t length = found.inspector->length(pool);
     if (length > count - found.at) {
-        return fail(INSPECT_NO_POOL, error, "cut, or its length is damaged: of the pool at byte %zu, %s bytes, %s are there",
-                    found.at, number_format(needed, length), number_format(there, count - found.at));
+        explain(error, "cut, or its length is damaged: of the pool at byte %zu, %s bytes, %s are there", found.at,
+                number_format(needed, length), number_format(there, count - found.at));
+        return INSPECT_NO_POOL;
     }
     *inspection =
         (struct inspection){.build = found.inspector->build, .file_offset = found.at, .bytes = length};

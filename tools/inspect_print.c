@@ -223,13 +223,13 @@ static unsigned what_is(const struct inspection *inspection, const struct inspec
 
 static char map_letter(unsigned has)
 {
-    static const char letters[] = "?L#.ctw";
+    static const char letters[] = "?L#.ct ";
     if ((has & (HAS_UNREADABLE | HAS_LOCKED)) == 0 && (has & HAS_USED) && (has & HAS_FREE)) {
         return '+';
     }
     for (unsigned i = 0; letters[i]; i++) {
         if (has & 1u << i) {
-            return letters[i] == 'w' ? ' ' : letters[i];
+            return letters[i];
         }
     }
     return ' ';

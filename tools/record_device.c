@@ -259,6 +259,32 @@ static struct object *find(const struct conversion *c, uint64_t name)
     return found;
 }
 
+static struct object *take(struct conversion *c, uint64_t name)
+{
+    struct object *found;
+    HASH_FIND(hh, c->live, &name, sizeof name, found);
+    if (found) {
+        HASH_DEL(c->live, found);
+    }
+    return found;
+}
+
+static void give(struct conversion *c, struct object *object, uint64_t name)
+{
+    object->name = name;
+    HASH_ADD(hh, c->live, name, sizeof object->name, object);
+}
+
+static void drop_all(struct object **table)
+{
+    struct object *object, *next;
+    HASH_ITER(hh, *table, object, next) {
+        /* NOLINTNEXTLINE(*unix.Malloc): what was freed is no longer in the table */
+        HASH_DEL(*table, object);
+        free(object);
+    }
+}
+
 static void count(struct conversion *c, uint64_t before, uint64_t after)
 {
     struct record_counts *counts = c->counts;
@@ -287,22 +313,26 @@ static void end_object(struct conversion *c, struct object *object)
     }
     count(c, object->size, 0);
     c->counts->left--;
-    HASH_DEL(c->live, object);
     free(object);
 }
 
-static void begin_object(struct conversion *c, uint64_t name, const struct record_device_event *event)
+/* What had the name that something else has now is gone. */
+static void end_unseen(struct conversion *c, uint64_t name)
 {
-    struct object *old = find(c, name);
+    struct object *old = take(c, name);
     if (old) {
         c->counts->unseen_frees++;
         end_object(c, old);
     }
+}
+
+static void begin_object(struct conversion *c, uint64_t name, const struct record_device_event *event)
+{
+    end_unseen(c, name);
     struct object *object = xcalloc(1, sizeof *object);
     object->id = ++c->counts->objects;
     object->size = event->size;
-    object->name = name;
-    HASH_ADD(hh, c->live, name, sizeof object->name, object);
+    give(c, object, name);
     if (c->writer) {
         trace_put_alloc(c->writer, object->id, object->size, event->alignment);
     }
@@ -310,29 +340,17 @@ static void begin_object(struct conversion *c, uint64_t name, const struct recor
     count(c, 0, object->size);
 }
 
-/* Another object that had the new name is gone. */
-static void rename_object(struct conversion *c, struct object *object, uint64_t name)
-{
-    struct object *old = name == object->name ? NULL : find(c, name);
-    if (old) {
-        c->counts->unseen_frees++;
-        end_object(c, old);
-    }
-    HASH_DEL(c->live, object);
-    object->name = name;
-    HASH_ADD(hh, c->live, name, sizeof object->name, object);
-}
-
 /* In a trace no locked object is resized; on the device it was, in place. */
 static void resize_object(struct conversion *c, const struct record_device_event *event)
 {
-    struct object *object = find(c, event->name);
+    struct object *object = take(c, event->name);
     if (!object) {
         c->counts->unknown_resizes++;
         begin_object(c, event->new_name, event);
         return;
     }
-    rename_object(c, object, event->new_name);
+    end_unseen(c, event->new_name);
+    give(c, object, event->new_name);
     if (object->locks) {
         put_lock(c, object, false);
     }
@@ -348,7 +366,7 @@ static void resize_object(struct conversion *c, const struct record_device_event
 
 static void free_object(struct conversion *c, const struct record_device_event *event)
 {
-    struct object *object = find(c, event->name);
+    struct object *object = take(c, event->name);
     if (object) {
         end_object(c, object);
     } else {
@@ -402,7 +420,6 @@ void record_device_convert(const struct record_device *device, trace_writer *wri
                            struct record_counts *counts)
 {
     struct conversion c = {.writer = writer, .counts = counts};
-    struct object *object, *next;
     *counts = (struct record_counts){0};
     for (size_t i = 0; i < device->count && !*cancelled; i++) {
         convert(&c, &device->events[i]);
@@ -410,8 +427,5 @@ void record_device_convert(const struct record_device *device, trace_writer *wri
             break;
         }
     }
-    HASH_ITER(hh, c.live, object, next) {
-        HASH_DEL(c.live, object);
-        free(object);
-    }
+    drop_all(&c.live);
 }

@@ -220,7 +220,7 @@ static void each_bin_is_one_of_its_own(const struct defrag_build *b)
 static void every_bin_above_is_found(const struct defrag_build *b)
 {
     const struct inside *inside = inside_of(b->name);
-    for (size_t size = inside->smallest; size < 1300; size++) {
+    for (size_t size = inside->smallest; size < 1600; size++) {
         struct shelf shelf = {.b = b};
         if (inside->bin_of(size) == inside->bin_of(size + 1))
             continue;

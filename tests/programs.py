@@ -100,9 +100,13 @@ def unit_tests():
 
 
 def sources_of(program):
-    """replay_calls is fuzz/fuzz_calls.c over the committed inputs, and so on."""
+    """As the Makefile says; replay_calls is fuzz/fuzz_calls.c over the committed inputs, and so on."""
     if program.startswith("replay_"):
         return ["fuzz/fuzz.c", "fuzz/input.c", "fuzz/replay.c", f"fuzz/fuzz_{program[len('replay_'):]}.c"]
+    text = (TOP / "tests/Makefile.inc").read_text()
+    listed = re.search(rf"^%C%_{program}_SOURCES =((?:.*\\\n)*.*)", text, re.M)
+    if listed:
+        return re.findall(r"\S+\.c\b", listed.group(1).replace("%D%", "tests"))
     return [f"tests/{program}.c"]
 
 

@@ -30,6 +30,19 @@ for compiler in $(compilers_of g++ clang++); do
 done
 [ "$dialects" -gt 0 ] || skip "neither gcc nor clang is here"
 
+# What a device records with, in a program that has nothing else.
+printf '#include <defrag_record.h>\n' >"$scratch/record.c"
+for compiler in $(compilers_of gcc clang); do
+    for standard in c99 c11; do
+        "$compiler" -std=$standard $strict -ffreestanding -I"$top_srcdir/tools" "$scratch/record.c" ||
+            fail "defrag_record.h alone, $compiler -std=$standard"
+    done
+done
+for compiler in $(compilers_of g++ clang++); do
+    "$compiler" -x c++ -std=c++11 $strict -I"$top_srcdir/tools" "$scratch/record.c" ||
+        fail "defrag_record.h alone, $compiler"
+done
+
 # The header's own text stands alone: nothing has to come before it.
 for compiler in $(compilers_of gcc clang); do
     echo '#include <defrag.h>' | "$compiler" -x c -std=c99 $strict - || fail "defrag.h alone, $compiler"

@@ -16,11 +16,11 @@ cd "$scratch/build"
 quietly "$MAKE" -j2
 quietly "$MAKE" install
 
-for file in include/defrag.h lib/libdefrag.a lib/libdefrag.so lib/pkgconfig/libdefrag.pc \
+for file in include/defrag.h include/defrag_record.h lib/libdefrag.a lib/libdefrag.so lib/pkgconfig/libdefrag.pc \
     share/man/man3/libdefrag.3; do
     [ -f "$prefix/$file" ] || fail "not installed: $file"
 done
-[ "$(find "$prefix/include" -type f | wc -l)" -eq 1 ] || fail "more than one header is installed"
+[ "$(find "$prefix/include" -type f | wc -l)" -eq 2 ] || fail "more than two headers are installed"
 if [ "$tools" = --enable-tools ]; then
     for file in man/man1/defrag-bench.1 libdefrag/defrag-gdb.py; do
         [ -f "$prefix/share/$file" ] || fail "not installed: $file"

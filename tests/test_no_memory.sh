@@ -19,6 +19,9 @@ gcc -o program program.c || skip "no gcc here"
     printf 'a 1 100\na 2 200 64\na 3 300\nf 2\nr 3 450\na 4 150\nf 1\n'
 } >small
 cp small other
+gcc -DDEFRAG_BUILDING -I"$lib" -o device "$top_srcdir/tests/device/device.c" $(lib_c_files) && ./device image ||
+    fail "device.c"
+printf '$b00,1,20*94\n$a01,20000164,64*ac\n$f02,20000164*b6\n' >stream
 
 mkdir log
 TMPDIR=$scratch/log
@@ -77,6 +80,8 @@ all() {
     each size --json -p libdefrag small
     each record -o file -- ./program
     each record -o file.zst -- ./program
+    each record -o file --from-device=stream
+    each inspect --json image
 }
 
 all

@@ -33,12 +33,10 @@ static bool check_identity(const defrag_pool *pool)
 /* The fields that fill the control block up to its words. */
 static bool check_unused(const defrag_pool *pool)
 {
+    unsigned bits = 0;
 #if DEFRAG_WIDE
-    unsigned bits = pool->unused_end;
     for (size_t i = 0; i < sizeof pool->unused_back; i++)
         bits |= pool->unused_back[i];
-#else
-    unsigned bits = pool->unused_half;
 #endif
 #if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
     for (size_t i = 0; i < sizeof pool->unused_front; i++)
@@ -57,10 +55,12 @@ static bool check_marks(const defrag_pool *pool)
 
 /* --- Blocks -------------------------------------------------------------------------------- */
 
-/* Below the cursor there is no gap but below blocks that compaction has passed by. */
+/* Below the cursor there is no gap but below blocks that compaction has passed by, none larger than it knows. */
 static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return o > pool->cursor || entry_is_passed(table_entry(pool, header_owner(header)));
+    return o > pool->cursor
+           || (entry_is_passed(table_entry(pool, header_owner(header)))
+               && block_size_before(pool, o) <= pool->hole_bound);
 }
 
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)
@@ -211,7 +211,7 @@ static bool check_counts(const defrag_pool *pool, const struct census *census)
 {
     return pool->free == census->free + heap_wilderness(pool) && pool->free_lowest <= pool->free
            && heap_peak_live(pool) <= heap_capacity(pool) && pool->fewest_free <= heap_capacity(pool)
-           && pool->peak_blocks >= census->used_blocks && pool->peak_blocks <= TABLE_SLOTS_MAX
+           && pool->hole_bound <= heap_capacity(pool) && pool->peak_blocks >= census->used_blocks && pool->peak_blocks <= TABLE_SLOTS_MAX
            && census->cursor_seen;
 }
 

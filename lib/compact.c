@@ -6,6 +6,20 @@
  * block that is marked as passed by; so nothing there can slide. Calls that free
  * memory or swallow a boundary lower the cursor, see heap_lower_cursor(); unlocking
  * a marked block lowers it to the gap.
+ *
+ * A block that the cursor comes to moves into the lowest hole below the cursor that
+ * holds it, and slides if there is none:
+ *
+ *   [ A ][ hole ][ pin ][ B ][ gap ][ C ]  ->  [ A ][ C ][ pin ][ B ][ gap      ]
+ *                       cursor
+ *
+ * Without calls in between, holes below the cursor only get smaller, but for new
+ * ones that arise just below it. So of the holes below a block's new place none
+ * will hold it later either, and once is enough. Of several holes that hold it the
+ * best fit would not do: below it a larger one might be left. That no hole is
+ * larger than the bound in the control block saves most searches; it is exact after
+ * each search, stays true whatever calls come between, and is 0 until a gap is left
+ * below a locked block.
  */
 #include "check.h"
 #include "guard.h"
@@ -25,7 +39,7 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     for (;;) {
         df_word header = block_header(pool, end);
         if (!header_is_used(header) || mover_stays(pool, end, header) || !guard_slide(pool, end)
-            || block_bytes(header_size(header)) > allowance - *bytes)
+            || header_size(header) <= pool->hole_bound || block_bytes(header_size(header)) > allowance - *bytes)
             return end;
         *bytes += block_bytes(header_size(header));
         end += header_size(header);
@@ -35,66 +49,202 @@ static df_granules reach(const defrag_pool *pool, df_granules o, size_t allowanc
     }
 }
 
-/* Marks the block at `o`, which is locked: when it is unlocked, the gap below it is of interest again. */
-static void pass_by(defrag_pool *pool, df_granules o, df_word header)
+/* --- Past the locked blocks ------------------------------------------------------------- */
+
+/*
+ * Goes by the locked block at `o`, below which is a gap: when it is unlocked, the
+ * gap is of interest again; until then it is a hole for the blocks above.
+ */
+static void pass_by(defrag_pool *pool, df_granules o, df_word header, df_granules gap)
 {
     uint32_t slot = header_owner(header);
     if (heap_is_owned(pool, o, header))
         table_set_entry(pool, slot, table_entry(pool, slot) | TABLE_MARK);
+    if (gap > pool->hole_bound)
+        pool->hole_bound = (df_half)gap;
+}
+
+/* What a search for a hole below the cursor found. */
+struct hole {
+    df_granules at;    /* 0: none is large enough                                    */
+    df_granules size;
+    df_granules bound; /* no other hole below the cursor is larger, nor one too small */
+    size_t looked;     /* at so many free blocks                                     */
+};
+
+static void hole_consider(struct hole *hole, df_granules o, df_granules size)
+{
+    bool lower = hole->at == 0 || o < hole->at;
+    df_granules other = lower ? hole->size : size;
+    if (other > hole->bound)
+        hole->bound = other;
+    if (lower) {
+        hole->at = o;
+        hole->size = size;
+    }
+}
+
+/* The lowest hole below the cursor for `size` granules: no hole below that one is left that would do. */
+static struct hole hole_find(const defrag_pool *pool, df_granules size)
+{
+    struct hole hole = {0, 0, size - 1, 0};
+    unsigned last = bins_of(pool->hole_bound);
+    for (unsigned bin = bins_of(size); bin != 0 && bin <= last; bin = bins_above(pool->map, bin)) {
+        df_granules sentinel = bins_sentinel(bin);
+        df_granules o = bins_head(pool, bin);
+        /* coverage: damage can make rings without an end */
+        while (o != sentinel && (!DEFRAG_HARDENING || hole.looked < pool->granules)) {
+            df_word links = block_links(pool, o);
+            if (o < pool->cursor && links_size(links) >= size)
+                hole_consider(&hole, o, links_size(links));
+            hole.looked++;
+            o = links_next(links);
+        }
+    }
+    return hole;
+}
+
+/* Moves the used block at `o` to the low end of the hole. */
+static void fill(defrag_pool *pool, const struct hole *hole, df_granules o)
+{
+    df_granules size = header_size(block_header(pool, o));
+    mover_begin(pool);
+    /* Both places are taken for a moment, which the peaks must not see. */
+    pool->free = (df_half)(pool->free + size);
+    df_heap_take(pool, hole->at, size);
+    pool->free = (df_half)(pool->free - size);
+    df_word header = block_header(pool, o);
+    df_move_down(pool, o, hole->at, header);
+    df_heap_give(pool, o, size, header);
+    mover_end(pool);
+}
+
+/* --- Steps -------------------------------------------------------------------------------- */
+
+struct step {
+    size_t budget;
+    size_t spent;
+    size_t moved;
+};
+
+/* Whether `bytes` more can be moved; the first block of a step can, whatever its size. */
+static bool step_affords(const struct step *step, size_t bytes, bool first)
+{
+    return first || (step->spent < step->budget && bytes <= step->budget - step->spent);
+}
+
+static void step_count(struct step *step, size_t bytes)
+{
+    step->spent += bytes;
+    step->moved += bytes;
 }
 
 /*
- * Goes on from the cursor until the top is reached, or `budget` bytes are spent.
- * The first thing is done whatever it costs. Where that cannot be done for
- * damage, nothing is; damage behind it is left to the next step. Adds what moves to `*moved`.
+ * Brings the block at `o`, the first above the cursor, into the lowest hole that
+ * holds it; or notes that there is none.
  */
-static defrag_status advance(defrag_pool *pool, size_t budget, size_t *moved)
+static defrag_status step_fill(defrag_pool *pool, struct step *step, df_granules o, df_granules size)
 {
-    size_t spent = 0;
-    while (pool->cursor < pool->top) {
-        df_granules o = pool->cursor;
-        df_word header = block_header(pool, o);
-        if (spent > 0 && spent >= budget)
-            return DEFRAG_MORE;
-        if (!guard_step(pool, o))
-            return spent > 0 ? DEFRAG_MORE : DEFRAG_CORRUPT;
-        if (header_is_used(header)) {
-            pool->cursor = (df_half)(o + header_size(header));
-            spent += VISIT_BYTES;
-            continue;
-        }
-        df_granules above = o + block_free_size(pool, o, header);
-        df_word header_above = block_header(pool, above);
-        if (mover_stays(pool, above, header_above)) {
-            pass_by(pool, above, header_above);
-            pool->cursor = (df_half)(above + header_size(header_above));
-            spent += VISIT_BYTES;
-            continue;
-        }
-        size_t bytes;
-        size_t allowance = budget - spent;
-        if (spent == 0 && allowance < block_bytes(header_size(header_above)))
-            allowance = block_bytes(header_size(header_above));
-        df_granules end = reach(pool, o, allowance, &bytes);
-        if (bytes == 0)
-            return DEFRAG_MORE;
-        pool->cursor = (df_half)df_slide(pool, o, end);
-        spent += bytes;
-        *moved += bytes;
+    bool first = step->spent == 0;
+    struct hole hole = hole_find(pool, size);
+    step->spent += VISIT_BYTES * hole.looked;
+    if (hole.at == 0) {
+        pool->hole_bound = (df_half)hole.bound;
+        return DEFRAG_OK;
     }
+    if (!step_affords(step, block_bytes(size), first))
+        return DEFRAG_MORE;
+    if (!guard_fill(pool, hole.at, o))
+        return DEFRAG_CORRUPT;
+    fill(pool, &hole, o);
+    df_granules rest = hole.size - size;
+    pool->hole_bound = (df_half)(rest > hole.bound ? rest : hole.bound);
+    step_count(step, block_bytes(size));
     return DEFRAG_OK;
 }
 
-/* O(1) where there is nothing left to do. */
-static defrag_status compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
+/* Slides the blocks above the gap at the cursor, of which the first has `size` granules and fits no hole. */
+static defrag_status step_slide(defrag_pool *pool, struct step *step, df_granules size)
 {
-    *moved = 0;
-    if (heap_is_compact(pool))
-        pool->cursor = pool->top;
-    return advance(pool, max_bytes, moved);
+    size_t bytes;
+    size_t allowance = step->spent < step->budget ? step->budget - step->spent : 0;
+    if (step->spent == 0 && allowance < block_bytes(size))
+        allowance = block_bytes(size);
+    df_granules end = reach(pool, pool->cursor, allowance, &bytes);
+    if (bytes == 0)
+        return DEFRAG_MORE;
+    pool->cursor = (df_half)df_slide(pool, pool->cursor, end);
+    step_count(step, bytes);
+    return DEFRAG_OK;
 }
 
-/* Turns such runs if the configuration says so. What a step slides is no low run before and no high run after. */
+/*
+ * Does the next thing that is to do, the first of a step whatever it costs:
+ * DEFRAG_MORE if the budget does not allow it, DEFRAG_CORRUPT if damage does not.
+ */
+static defrag_status step_advance(defrag_pool *pool, struct step *step)
+{
+    df_granules o = pool->cursor;
+    if (!guard_step(pool, o))
+        return DEFRAG_CORRUPT;
+    df_word header = block_header(pool, o);
+    df_granules gap = 0;
+    if (!header_is_used(header)) {
+        gap = block_free_size(pool, o, header);
+        o += gap;
+        header = block_header(pool, o);
+    }
+    df_granules size = header_size(header);
+    bool fits = size <= pool->hole_bound;
+    if (gap == 0 && !fits) {
+        pool->cursor = (df_half)(o + size);
+        step->spent += VISIT_BYTES;
+        return DEFRAG_OK;
+    }
+    if (mover_stays(pool, o, header)) {
+        if (gap != 0)
+            pass_by(pool, o, header, gap);
+        pool->cursor = (df_half)(o + size);
+        step->spent += VISIT_BYTES;
+        return DEFRAG_OK;
+    }
+    return fits ? step_fill(pool, step, o, size) : step_slide(pool, step, size);
+}
+
+/* Whether there is nothing left to do; O(1). */
+static bool is_done(defrag_pool *pool)
+{
+    if (heap_is_compact(pool)) {
+        pool->cursor = pool->top;
+        pool->hole_bound = 0;
+    }
+    return pool->cursor >= pool->top;
+}
+
+/*
+ * Goes on from the cursor until nothing is left to do, or the budget is spent.
+ * Where the first thing cannot be done for damage, nothing is; damage behind it
+ * is left to the next step.
+ */
+static defrag_status compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved)
+{
+    struct step step = {max_bytes, 0, 0};
+    defrag_status status = DEFRAG_OK;
+    while (status == DEFRAG_OK && !is_done(pool)) {
+        bool first = step.spent == 0;
+        status = first || step.spent < step.budget ? step_advance(pool, &step) : DEFRAG_MORE;
+        if (status == DEFRAG_CORRUPT && !first)
+            status = DEFRAG_MORE;
+    }
+    *moved = step.moved;
+    return status;
+}
+
+/*
+ * Turns such runs if the configuration says so. What a step slides is no low run
+ * before and no high run after; what it brings into a hole may have been in a low
+ * one, and those that were above it slide, perhaps to where they were.
+ */
 static void scramble(defrag_pool *pool, unsigned which)
 {
     if (scramble_is_on(pool))
@@ -138,6 +288,15 @@ static size_t compact_budget(const defrag_pool *pool)
     return config && config->enter ? 1 : SIZE_MAX;
 }
 
+/* Calls may have put blocks below the cursor that a hole below them would hold. */
+static void start_at_lowest_hole(defrag_pool *pool)
+{
+    if (pool->hole_bound != 0) {
+        pool->hole_bound = 0;
+        pool->cursor = (df_half)DF_FIRST;
+    }
+}
+
 /* A part of defrag_compact(): only the first one scrambles, for what moves then does not slide, nor move again. */
 static defrag_status compact_part(defrag_pool *pool, bool first)
 {
@@ -145,8 +304,10 @@ static defrag_status compact_part(defrag_pool *pool, bool first)
     defrag_status status = df_heap_enter(pool);
     if (status != DEFRAG_OK)
         return status;
-    if (first)
+    if (first) {
+        start_at_lowest_hole(pool);
         scramble(pool, SCRAMBLE_LOW);
+    }
     status = compact_step(pool, compact_budget(pool), &moved);
     scramble(pool, SCRAMBLE_NONE);
     heap_leave(pool);

@@ -557,26 +557,38 @@ DEFRAG_API defrag_status defrag_write(defrag_pool *pool, defrag_handle handle, s
 DEFRAG_API defrag_status defrag_clean(defrag_pool *pool) DEFRAG_NONNULL(1);
 
 /*
- * Slides every block that is not locked down as far as the locked ones allow,
- * and gives empty slots back as defrag_clean() does. With nothing locked all
- * free memory is then one piece.
+ * Brings every block that is not locked down past the locked ones, and gives
+ * empty slots back as defrag_clean() does. In address order each such block moves
+ * into the lowest hole below a locked block that holds it; where there is none it
+ * slides down as far as it can. Afterwards none of them can slide, and none would
+ * fit into a hole below it. With nothing locked all free memory is then one piece.
+ * No block moves twice.
  *
- * Moves blocks: yes. Cost: O(B + S) and the bytes moved. It leaves the critical
- * section between blocks. Fails iff: DEFRAG_BAD_ARGUMENT.
+ * Moves blocks: yes. Cost: O(B + S) and the bytes moved; besides, where P locked
+ * blocks have a gap below them, a look at up to P holes and the free blocks above
+ * for each block that is no larger than the largest of those holes. It leaves the
+ * critical section between blocks; where other calls come in there, a block may be
+ * left above a hole that would hold it. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
 DEFRAG_API defrag_status defrag_compact(defrag_pool *pool) DEFRAG_NONNULL(1);
 
 /*
  * A part of defrag_compact(). Each block looked at costs 8 bytes of
- * `max_bytes`, each block moved its size; the step ends when they are spent,
- * having moved at most `max_bytes` bytes or one block, and always having made
- * some progress. Any other call may come between two steps; without such calls
- * no block moves twice until the step that returns DEFRAG_OK. `moved` may be
- * null; else it receives the bytes moved.
+ * `max_bytes`, each free block looked at in search of a hole too, each block moved
+ * its size; the step ends when they are spent, having moved at most `max_bytes`
+ * bytes or one block, and always having made some progress. A search that began
+ * is finished; there is none until a gap was left below a locked block. Any other
+ * call may come between two steps; without such calls no block moves twice until
+ * the step that returns DEFRAG_OK. `moved` may be null; else it receives the bytes
+ * moved.
  *
- * Moves blocks: yes. Cost: O(max_bytes + one block); O(1) if nothing is to do.
- * Returns DEFRAG_MORE until the pool is compact. Fails iff:
- * DEFRAG_BAD_ARGUMENT.
+ * Steps do not go back: a block that another call puts, where steps have been
+ * already, above a hole that would hold it stays there; only defrag_compact() begins
+ * anew at the lowest hole.
+ *
+ * Moves blocks: yes. Cost: O(max_bytes + one block), and with locked blocks one
+ * search; O(1) if nothing is to do. Returns DEFRAG_MORE until nothing is left to
+ * do. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
 DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes,
                                              size_t *moved) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
@@ -635,7 +647,8 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRA
  *     DEFRAG_MANUAL too: blocks that lie side by side change places, and no hole
  *     changes. What has no neighbour is not moved, nor what defrag_compact() and a step
  *     slide; so after defrag_compact() each unlocked block lies elsewhere but one
- *     that was alone at the bottom of its stretch, below a gap or the end of it.
+ *     that was alone at the bottom of its stretch, below a gap or the end of it, and
+ *     but those that slid back because others left for a hole in a lower stretch.
  *     The bytes are neither counted nor limited by the budget of a step.
  * What moves is counted from where the call's own work left it: a block that
  * defrag_make_room(), an allocation or defrag_resize() had to move first may come

@@ -182,6 +182,13 @@ bool df_guard_step(const defrag_pool *pool, df_granules o)
     return size != 0 && df_guard_slide(pool, o + size) && can_link_any(pool);
 }
 
+bool df_guard_fill(const defrag_pool *pool, df_granules hole, df_granules o)
+{
+    df_word header = block_header(pool, o);
+    return df_guard_free(pool, o, header_owner(header)) && free_size(pool, hole) >= header_size(header)
+           && can_link_any(pool);
+}
+
 bool df_guard_slide(const defrag_pool *pool, df_granules o)
 {
     /* The block itself was shown to be one when what lies below it was. */

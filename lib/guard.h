@@ -20,6 +20,7 @@ bool df_guard_resize(const defrag_pool *pool, df_granules o, uint32_t slot);
 bool df_guard_place(const defrag_pool *pool, df_granules o, df_granules size);
 bool df_guard_step(const defrag_pool *pool, df_granules o);
 bool df_guard_slide(const defrag_pool *pool, df_granules o);
+bool df_guard_fill(const defrag_pool *pool, df_granules hole, df_granules o);
 
 /* Whether the block at `o` is the slot's and ends below the top. */
 DF_INLINE bool guard_block(const defrag_pool *pool, df_granules o, uint32_t slot)
@@ -61,6 +62,12 @@ DF_INLINE bool guard_step(const defrag_pool *pool, df_granules o)
 DF_INLINE bool guard_slide(const defrag_pool *pool, df_granules o)
 {
     return !DEFRAG_HARDENING || df_guard_slide(pool, o);
+}
+
+/* Whether the used block at `o` can move into the free block at `hole`, and leave a gap. */
+DF_INLINE bool guard_fill(const defrag_pool *pool, df_granules hole, df_granules o)
+{
+    return !DEFRAG_HARDENING || df_guard_fill(pool, hole, o);
 }
 
 #endif

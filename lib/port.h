@@ -96,6 +96,7 @@ void *memset(void *to, int value, size_t bytes);
 #define df_guard_place          DEFRAG_NAME(df_guard_place)
 #define df_guard_step           DEFRAG_NAME(df_guard_step)
 #define df_guard_slide          DEFRAG_NAME(df_guard_slide)
+#define df_guard_fill           DEFRAG_NAME(df_guard_fill)
 #define df_move_down            DEFRAG_NAME(df_move_down)
 #define df_move_up              DEFRAG_NAME(df_move_up)
 #define df_moved                DEFRAG_NAME(df_moved)

@@ -31,7 +31,8 @@ static bool read_blocks(const defrag_pool *pool, struct canon *c)
     }
     if (pool->cursor == pool->top)
         c->cursor = (uint8_t)(2 * c->blocks);
-    return true;
+    c->hole_bound = (uint8_t)pool->hole_bound;
+    return pool->hole_bound <= CANON_GRANULES;
 }
 
 static bool is_linked(const struct canon_block *block)
@@ -190,6 +191,7 @@ static void canon_draw(defrag_pool *pool, const defrag_pool *fresh, const struct
     block_set_top(pool, top);
     draw_table(pool, c, generations);
     pool->cursor = (df_half)boundary(c, c->cursor, top);
+    pool->hole_bound = c->hole_bound;
     pool->free = (df_half)(pool->free + pool->floor - top);
 }
 
@@ -214,7 +216,7 @@ static bool same(const defrag_pool *a, const defrag_pool *b, size_t bytes)
     size_t first = offsetof(defrag_pool, peak_live);
     size_t end = offsetof(defrag_pool, moved_granules) + sizeof a->moved_granules;
     return same_between(a, b, 0, lowest) && same_between(a, b, lowest + sizeof a->free_lowest, first)
-           && same_between(a, b, end, bytes);
+           && same_between(a, b, end, bytes) && a->hole_bound == b->hole_bound;
 }
 
 #define TEXT_(x) #x

@@ -89,7 +89,7 @@ struct inside {
     bool (*forge)(defrag_pool *pool, defrag_handle handle, unsigned kind); /* in its payload */
 
     /* Fields of the control block that may have more than one value. */
-    struct inside_field busy, cursor, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;
+    struct inside_field busy, cursor, hole_bound, skipped, base, free_lowest, peak_live, peak_blocks, fewest_free, granules;
 };
 
 /* The inside of a build, found by its name; a hardened build's is that of the plain one. */

@@ -108,9 +108,6 @@ static void add_unused(struct list *list)
 #if DEFRAG_WIDE
     size_t back = offsetof(defrag_pool, unused_back);
     add_bytes(list, "control.unused_back", back, back + sizeof ((defrag_pool *)0)->unused_back);
-    add(list, "control.unused_end", MEMBER(unused_end));
-#else
-    add(list, "control.unused_half", MEMBER(unused_half));
 #endif
 #if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
     add_bytes(list, "control.unused_front", offsetof(defrag_pool, unused_front), offsetof(defrag_pool, bins));
@@ -428,6 +425,7 @@ const struct inside DEFRAG_NAME(inside) = {
     .forge = forge,
     .busy = FIELD(busy),
     .cursor = FIELD(cursor),
+    .hole_bound = FIELD(hole_bound),
     .skipped = FIELD(skipped),
     .base = FIELD(base),
     .free_lowest = FIELD(free_lowest),

@@ -436,33 +436,71 @@ bool layout_same_blocks(const struct layout *a, const struct layout *b)
     return true;
 }
 
-size_t layout_compacted(const struct layout *layout, size_t index)
+/* Takes the lowest of the holes that holds so many granules; returns where, SIZE_MAX: none does. */
+static size_t take_lowest(const struct layout *layout, struct stretch *holes, size_t count, size_t granules)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (holes[i].granules >= granules) {
+            size_t place = holes[i].start;
+            holes[i].start += granules * layout->inside->granule;
+            holes[i].granules -= granules;
+            return place;
+        }
+    }
+    return SIZE_MAX;
+}
+
+void layout_predict_compact(struct layout *layout, size_t from)
 {
     size_t g = layout->inside->granule;
     size_t at = layout->stretches[0].start;
-    for (size_t i = 0; i < index; i++) {
-        const struct stretch *s = &layout->stretches[i];
-        if (s->pinned)
+    size_t count = 0;
+    struct stretch *holes = calloc(layout->count, sizeof *holes);
+    if (!holes)
+        abort();
+    for (size_t i = 0; i < layout->count; i++) {
+        struct stretch *s = &layout->stretches[i];
+        if (s->region != DEFRAG_REGION_USED)
+            continue;
+        size_t hole = SIZE_MAX;
+        if (s->pinned || s->start < from) {
+            if (at < s->start)
+                holes[count++] = (struct stretch){.start = at, .granules = (s->start - at) / g};
             at = s->start;
-        if (s->region == DEFRAG_REGION_USED)
-            at += s->granules * g;
+        } else {
+            hole = take_lowest(layout, holes, count, s->granules);
+        }
+        s->compacted = hole == SIZE_MAX ? at : hole;
+        at += hole == SIZE_MAX ? s->granules * g : 0;
     }
-    return layout->stretches[index].pinned ? layout->stretches[index].start : at;
-}
-
-bool layout_is_compact(const struct layout *layout)
-{
-    for (size_t i = 0; i < layout->count; i++)
-        if (layout->stretches[i].region == DEFRAG_REGION_USED
-            && layout_compacted(layout, i) != layout->stretches[i].start)
-            return false;
-    return true;
+    free(holes);
 }
 
 /* Whether the stretch is a used block that may move. */
 static bool is_loose(const struct stretch *s)
 {
     return s->region == DEFRAG_REGION_USED && !s->pinned;
+}
+
+bool layout_is_compact(const struct layout *layout)
+{
+    for (size_t i = 1; i < layout->count; i++)
+        if (is_loose(&layout->stretches[i]) && layout->stretches[i - 1].region == DEFRAG_REGION_FREE)
+            return false;
+    return true;
+}
+
+bool layout_is_settled(const struct layout *layout)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct stretch *s = &layout->stretches[i];
+        if (s->region == DEFRAG_REGION_FREE && s->granules > largest)
+            largest = s->granules;
+        if (is_loose(s) && s->granules <= largest)
+            return false;
+    }
+    return layout_is_compact(layout);
 }
 
 bool layout_has_neighbour(const struct layout *layout, size_t index)
@@ -480,6 +518,14 @@ bool layout_has_company(const struct layout *layout, size_t index)
 bool layout_is_above_gap(const struct layout *layout, size_t index)
 {
     for (size_t i = index; i > 0 && !layout->stretches[i - 1].pinned; i--)
+        if (layout->stretches[i - 1].region == DEFRAG_REGION_FREE)
+            return true;
+    return false;
+}
+
+bool layout_is_above_hole(const struct layout *layout, size_t index)
+{
+    for (size_t i = index; i > 0; i--)
         if (layout->stretches[i - 1].region == DEFRAG_REGION_FREE)
             return true;
     return false;

@@ -20,6 +20,7 @@ struct stretch {
     bool pinned;
     size_t payload_bytes;
     const unsigned char *payload;
+    size_t compacted; /* see layout_predict_compact() */
 };
 
 struct layout {
@@ -106,19 +107,25 @@ void layout_copy_idle(const struct layout *layout, unsigned char *to, const unsi
 bool layout_same_blocks(const struct layout *a, const struct layout *b);
 
 /*
- * Where defrag_compact() must put the block at `index`: bytes from the start of
- * the pool.
+ * Notes in `compacted` of each block where compaction that goes on from the
+ * boundary `from` must put it, both in bytes from the start of the pool: the
+ * lowest hole below locked blocks that holds it, else as far down as it slides.
+ * defrag_compact() begins at 0.
  */
-size_t layout_compacted(const struct layout *layout, size_t index);
+void layout_predict_compact(struct layout *layout, size_t from);
+/* Whether nothing can slide. */
 bool layout_is_compact(const struct layout *layout);
+/* Whether besides no block that is not locked would fit into a hole below it. */
+bool layout_is_settled(const struct layout *layout);
 
 /*
  * What lies next to the block at `index` and may move or be moved into: any gap
  * or block that is not locked; such blocks alone; a gap anywhere below it in its
- * segment.
+ * segment; in any segment.
  */
 bool layout_has_company(const struct layout *layout, size_t index);
 bool layout_has_neighbour(const struct layout *layout, size_t index);
 bool layout_is_above_gap(const struct layout *layout, size_t index);
+bool layout_is_above_hole(const struct layout *layout, size_t index);
 
 #endif

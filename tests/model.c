@@ -848,25 +848,29 @@ static bool has_moved(struct model *m, size_t index)
     return layout_find(&m->now, s->handle)->start != s->start;
 }
 
-/* Without scrambling every block lies where sliding puts it, counted from the layout before. */
-static void check_order(struct model *m)
+/* Without scrambling every block lies where holes and sliding put it, counted from the layout before. */
+static void check_places(struct model *m)
 {
+    layout_predict_compact(&m->before, 0);
     for (size_t i = 0; i < m->before.count; i++) {
         const struct stretch *s = &m->before.stretches[i];
         if (s->region == DEFRAG_REGION_USED)
-            EXPECT(layout_find(&m->now, s->handle)->start == layout_compacted(&m->before, i),
+            EXPECT(layout_find(&m->now, s->handle)->start == s->compacted,
                    "compact leaves block %08x at %zu, not %zu", (unsigned)s->handle.bits,
-                   layout_find(&m->now, s->handle)->start, layout_compacted(&m->before, i));
+                   layout_find(&m->now, s->handle)->start, s->compacted);
     }
 }
 
-/* What scrambling within runs moves for certain: blocks with neighbours that have no gap below them. */
-static void check_runs(struct model *m)
+/*
+ * What scrambling within runs moves for certain: blocks with neighbours that have
+ * no gap below them; where the call compacts, no hole either.
+ */
+static void check_runs(struct model *m, bool compacts)
 {
     for (size_t i = 0; i < m->before.count; i++) {
         const struct stretch *s = &m->before.stretches[i];
         if (s->region == DEFRAG_REGION_USED && !s->pinned && layout_has_neighbour(&m->before, i)
-            && !layout_is_above_gap(&m->before, i))
+            && !(compacts ? layout_is_above_hole : layout_is_above_gap)(&m->before, i))
             EXPECT(has_moved(m, i), "block %08x is not scrambled", (unsigned)s->handle.bits);
     }
 }
@@ -884,11 +888,12 @@ static void check_slid(struct model *m)
 static void check_compacted(struct model *m)
 {
     EXPECT(layout_is_compact(&m->now), "compact leaves a block that can slide");
+    EXPECT(layout_is_settled(&m->now), "compact leaves a block that fits into a hole below it");
     if (scrambles(m, false)) {
-        check_runs(m);
+        check_runs(m, true);
         check_slid(m);
     } else {
-        check_order(m);
+        check_places(m);
     }
     if (m->now.locked == 0)
         EXPECT(free_blocks(&m->now) == 0, "nothing is locked, and compact leaves free blocks");
@@ -938,7 +943,7 @@ defrag_status model_compact_step(struct model *m, size_t max_bytes)
     EXPECT(status == DEFRAG_OK || status == DEFRAG_MORE, "compact_step answers %d", (int)status);
     end(m, (struct outcome){.effect = EFFECT_MOVES, .slots = SLOTS_MAY_TRIM});
     if (scrambles(m, false))
-        check_runs(m);
+        check_runs(m, true);
     else
         check_step(m, &old, max_bytes, moved);
     if (status == DEFRAG_OK) {
@@ -986,7 +991,7 @@ void model_make_room(struct model *m, size_t bytes)
     if (!scrambles(m, false))
         check_room(m, moved, support_granules(m->inside, bytes));
     else if (is_hole_there(m, bytes))
-        check_runs(m);
+        check_runs(m, false);
     EXPECT_STATUS(try_alloc(m, true, bytes), DEFRAG_OK);
     m->stepping = false;
 }

@@ -263,6 +263,27 @@ static void cursor_is_a_boundary(const struct defrag_build *build)
     discard(&s);
 }
 
+/* No hole below the cursor is larger than the bound; any larger bound will do that a block can have. */
+static void hole_bound_is_a_bound(const struct defrag_build *build)
+{
+    struct support_buffer buffer;
+    const struct inside *inside = inside_of(build->name);
+    defrag_handle h[5];
+    struct specimen s = {.b = build, .inside = inside};
+    s.pool = support_pool_of(build, &buffer, 80, NULL);
+    for (size_t i = 0; i < 5; i++)
+        EXPECT_STATUS(build->alloc(s.pool, support_payload(inside, 4 + 2 * i), &h[i]), DEFRAG_OK);
+    EXPECT(build->lock(s.pool, h[1]) && build->lock(s.pool, h[3]), "no lock");
+    EXPECT_STATUS(build->free(s.pool, &h[0]), DEFRAG_OK);
+    EXPECT_STATUS(build->free(s.pool, &h[2]), DEFRAG_OK);
+    EXPECT_STATUS(build->compact(s.pool), DEFRAG_OK);
+    EXPECT(inside_load(s.pool, &inside->hole_bound) == 8, "the holes have 4 and 8 granules, and the bound is %u",
+           (unsigned)inside_load(s.pool, &inside->hole_bound));
+    for (size_t value = 0; value <= 90; value++)
+        expect_range(&s, &inside->hole_bound, value, value >= 8 && value <= 80);
+    support_buffer_free(&buffer);
+}
+
 static void counters_have_ranges(const struct defrag_build *build)
 {
     struct specimen s;
@@ -441,6 +462,7 @@ int main(void)
         {"fields exchanged", fields_exchanged},
         {"frauds", frauds},
         {"the cursor is a boundary", cursor_is_a_boundary},
+        {"the bound of holes", hole_bound_is_a_bound},
         {"counters have ranges", counters_have_ranges},
         {"walk ends inside the pool", walk_ends_inside},
         {"random damage", random_damage},

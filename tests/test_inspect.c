@@ -184,7 +184,7 @@ static void judge(const struct specimen *s, struct tally *tally)
 static void damage_count(struct specimen *s, uint64_t *random)
 {
     const struct inside *in = s->inside;
-    const struct inside_field counts[] = {in->busy, in->cursor, in->skipped, in->base, in->free_lowest,
+    const struct inside_field counts[] = {in->busy, in->cursor, in->hole_bound, in->skipped, in->base, in->free_lowest,
                                           in->peak_live, in->peak_blocks, in->fewest_free, in->granules};
     const struct inside_field *field = &counts[support_below(random, sizeof counts / sizeof counts[0])];
     uint64_t step = support_below(random, 4) == 0 ? support_random(random) : support_below(random, 9) - 4;

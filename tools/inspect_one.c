@@ -98,6 +98,7 @@ static void list_control(struct look *look)
     FIELD(look, "top_offset", header_at(pool->top));
     FIELD(look, "floor_offset", payload_at(pool->floor));
     FIELD(look, "cursor_offset", header_at(pool->cursor));
+    FIELD(look, "hole_bound_bytes", block_bytes(pool->hole_bound));
     FIELD(look, "slots", table_slots(pool));
     FIELD(look, "first_empty_slot", entry_offset(entry_of(look, 0)));
     FIELD(look, "last_empty_slot", pool->free_tail);
@@ -143,9 +144,6 @@ static void look_at_unused(struct look *look)
 {
 #if DEFRAG_WIDE
     look_at_zeros(look, AT(unused_back), AT(unused_back) + sizeof look->pool->unused_back);
-    look_at_zeros(look, AT(unused_end), AT(unused_end) + sizeof look->pool->unused_end);
-#else
-    look_at_zeros(look, AT(unused_half), AT(unused_half) + sizeof look->pool->unused_half);
 #endif
 #if !DEFRAG_WIDE && DEFRAG_ALIGNMENT > 8
     look_at_zeros(look, AT(unused_front), AT(bins));
@@ -316,6 +314,17 @@ static void look_at_payload(struct look *look, struct inspect_block *block, df_g
     }
 }
 
+/* The free block that compaction has left below the used one at `o`, the last one seen. */
+static void look_at_hole(struct look *look, df_granules o, df_word header)
+{
+    uint64_t bytes = look->out->blocks[look->out->block_count - 1].bytes;
+    if (!look->out->slots[header_owner(header) - 1].is_passed)
+        NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
+    else if (bytes > block_bytes(look->pool->hole_bound))
+        NOTE(look, AT(hole_bound), "compaction is said to have left no hole of more than %zu bytes, and there is one of %"
+             PRIu64, block_bytes(look->pool->hole_bound), bytes);
+}
+
 static df_granules look_at_used(struct look *look, df_granules o, df_word header, bool behind_free)
 {
     df_granules size = header_size(header);
@@ -328,8 +337,8 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
     if (!(header & BLOCK_PREV_FREE) != !behind_free)
         NOTE(look, header_at(o), "the header says that the block before is %s, and it is %s",
              behind_free ? "used" : "free", behind_free ? "free" : "used");
-    if (owned && behind_free && o <= look->pool->cursor && !look->out->slots[header_owner(header) - 1].is_passed)
-        NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
+    if (owned && behind_free && o <= look->pool->cursor)
+        look_at_hole(look, o, header);
     struct inspect_block *block =
         inspect_add_block(look->out, INSPECT_USED, header_at(o), block_bytes(size));
     block->slot = header_owner(header);
@@ -509,6 +518,8 @@ static void look_at_counts(struct look *look)
     if (pool->peak_blocks < look->used_blocks || pool->peak_blocks > TABLE_SLOTS_MAX)
         NOTE(look, AT(peak_blocks), "the most blocks are said to be %" PRIu32 "; there are %" PRIu32 " now",
              (uint32_t)pool->peak_blocks, look->used_blocks);
+    if (pool->hole_bound > most)
+        NOTE(look, AT(hole_bound), "the holes that compaction left are said to be larger than the pool");
     if (!look->cursor_seen)
         NOTE(look, AT(cursor), "compaction is said to have come to 0x%" PRIx64 ", where no block begins",
              header_at(pool->cursor));

@@ -105,7 +105,7 @@ static struct hole hole_find(const defrag_pool *pool, df_granules size)
 }
 
 /* Moves the used block at `o` to the low end of the hole. */
-static void fill(defrag_pool *pool, const struct hole *hole, df_granules o)
+static void fill_hole(defrag_pool *pool, const struct hole *hole, df_granules o)
 {
     df_granules size = header_size(block_header(pool, o));
     mover_begin(pool);
@@ -156,7 +156,7 @@ static defrag_status step_fill(defrag_pool *pool, struct step *step, df_granules
         return DEFRAG_MORE;
     if (!guard_fill(pool, hole.at, o))
         return DEFRAG_CORRUPT;
-    fill(pool, &hole, o);
+    fill_hole(pool, &hole, o);
     df_granules rest = hole.size - size;
     pool->hole_bound = (df_half)(rest > hole.bound ? rest : hole.bound);
     step_count(step, block_bytes(size));

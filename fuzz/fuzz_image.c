@@ -410,7 +410,8 @@ static void make_pool(struct target *t)
 static bool is_trusted(const struct target *t, size_t byte)
 {
     const struct inside_field *granules = &t->inside->granules;
-    return byte < t->inside->host_bytes || (byte >= granules->byte && byte < granules->byte + granules->width / 8);
+    return byte < t->inside->host_bytes || byte - t->inside->limit_at < sizeof(uint32_t)
+           || (byte >= granules->byte && byte < granules->byte + granules->width / 8);
 }
 
 /* One bit of what the checker guards, or of anything. */

@@ -23,6 +23,7 @@ DF_INLINE unsigned bins_of_small(df_granules size)
     return (x >> shift) + 4 * shift;
 }
 
+/* The bin of any block, or of a size a little larger. */
 DF_INLINE unsigned bins_of(df_granules size)
 {
     unsigned bin = bins_of_small(size);

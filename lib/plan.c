@@ -93,7 +93,7 @@ static df_granules find_hole(const defrag_pool *pool, struct search *search, con
                              df_granules size)
 {
     df_granules best = 0;
-    df_granules best_size = (df_granules)-1;
+    df_granules best_size = heap_capacity(pool) + 1;
     if (plan->end != plan->last && heap_wilderness(pool) >= size + search->grow) {
         best = pool->top;
         best_size = heap_wilderness(pool) - search->grow;

@@ -55,12 +55,10 @@ static bool check_marks(const defrag_pool *pool)
 
 /* --- Blocks -------------------------------------------------------------------------------- */
 
-/* Below the cursor there is no gap but below blocks that compaction has passed by, none larger than it knows. */
+/* Below the cursor there is no gap but below blocks that compaction has passed by. */
 static bool is_compacted(const defrag_pool *pool, df_granules o, df_word header)
 {
-    return o > pool->cursor
-           || (entry_is_passed(table_entry(pool, header_owner(header)))
-               && block_size_before(pool, o) <= pool->hole_bound);
+    return o > pool->cursor || entry_is_passed(table_entry(pool, header_owner(header)));
 }
 
 static bool check_used(const defrag_pool *pool, df_granules o, df_word header, bool prev_free)

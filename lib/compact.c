@@ -16,10 +16,18 @@
  * Without calls in between, holes below the cursor only get smaller, but for new
  * ones that arise just below it. So of the holes below a block's new place none
  * will hold it later either, and once is enough. Of several holes that hold it the
- * best fit would not do: below it a larger one might be left. That no hole is
- * larger than the bound in the control block saves most searches; it is exact after
- * each search, stays true whatever calls come between, and is 0 until a gap is left
- * below a locked block.
+ * best fit would not do: below it a larger one might be left.
+ *
+ * A search must not look at the free blocks above the cursor, or all of them
+ * together would cost the square of the blocks. It need not: holes that the cursor
+ * passes, and what is left of those that are filled, are put at the head of their
+ * bins, and so is the gap at the cursor. So without calls in between they are in
+ * front of all that lies above, and a search ends there. A call that frees a block
+ * may hide them; then blocks slide that a hole would have held, and only
+ * defrag_compact(), which begins at the bottom, goes back for them. For the same
+ * reason the bound in the control block is a hint: no larger hole is looked for.
+ * It is 0 until a gap is left below a locked block, and exact after each search
+ * as long as no call comes between.
  */
 #include "check.h"
 #include "guard.h"
@@ -60,6 +68,7 @@ static void pass_by(defrag_pool *pool, df_granules o, df_word header, df_granule
     uint32_t slot = header_owner(header);
     if (heap_is_owned(pool, o, header))
         table_set_entry(pool, slot, table_entry(pool, slot) | TABLE_MARK);
+    df_bins_insert(pool, o - gap, df_bins_remove(pool, o - gap, block_header(pool, o - gap)));
     if (gap > pool->hole_bound)
         pool->hole_bound = (df_half)gap;
 }
@@ -68,7 +77,7 @@ static void pass_by(defrag_pool *pool, df_granules o, df_word header, df_granule
 struct hole {
     df_granules at;    /* 0: none is large enough                                    */
     df_granules size;
-    df_granules bound; /* no other hole below the cursor is larger, nor one too small */
+    df_granules bound; /* no other is larger, nor one that is too small              */
     size_t looked;     /* at so many free blocks                                     */
 };
 
@@ -84,7 +93,7 @@ static void hole_consider(struct hole *hole, df_granules o, df_granules size)
     }
 }
 
-/* The lowest hole below the cursor for `size` granules: no hole below that one is left that would do. */
+/* The lowest hole below the cursor for `size` granules. Behind the first free block above the cursor is none. */
 static struct hole hole_find(const defrag_pool *pool, df_granules size)
 {
     struct hole hole = {0, 0, size - 1, 0};
@@ -93,13 +102,14 @@ static struct hole hole_find(const defrag_pool *pool, df_granules size)
         df_granules sentinel = bins_sentinel(bin);
         df_granules o = bins_head(pool, bin);
         /* coverage: damage can make rings without an end */
-        while (o != sentinel && (!DEFRAG_HARDENING || hole.looked < pool->granules)) {
+        while (o != sentinel && o <= pool->cursor && (!DEFRAG_HARDENING || hole.looked < pool->granules)) {
             df_word links = block_links(pool, o);
-            if (o < pool->cursor && links_size(links) >= size)
+            if (o != pool->cursor && links_size(links) >= size)
                 hole_consider(&hole, o, links_size(links));
             hole.looked++;
             o = links_next(links);
         }
+        hole.looked++;
     }
     return hole;
 }
@@ -288,13 +298,11 @@ static size_t compact_budget(const defrag_pool *pool)
     return config && config->enter ? 1 : SIZE_MAX;
 }
 
-/* Calls may have put blocks below the cursor that a hole below them would hold. */
-static void start_at_lowest_hole(defrag_pool *pool)
+/* Calls may have put blocks below the cursor that a hole below them would hold, or have hidden holes. */
+static void start_at_bottom(defrag_pool *pool)
 {
-    if (pool->hole_bound != 0) {
-        pool->hole_bound = 0;
-        pool->cursor = (df_half)DF_FIRST;
-    }
+    pool->hole_bound = 0;
+    pool->cursor = (df_half)DF_FIRST;
 }
 
 /* A part of defrag_compact(): only the first one scrambles, for what moves then does not slide, nor move again. */
@@ -305,7 +313,7 @@ static defrag_status compact_part(defrag_pool *pool, bool first)
     if (status != DEFRAG_OK)
         return status;
     if (first) {
-        start_at_lowest_hole(pool);
+        start_at_bottom(pool);
         scramble(pool, SCRAMBLE_LOW);
     }
     status = compact_step(pool, compact_budget(pool), &moved);

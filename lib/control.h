@@ -95,13 +95,13 @@ struct DF_MAY_ALIAS defrag_pool {
     df_half fewest_free;
     df_half peak_blocks;
 #if !DEFRAG_WIDE
-    df_half hole_bound; /* no free block below the cursor is larger; see compact.c */
+    df_half hole_bound; /* compaction looks for no larger hole below the cursor; see compact.c */
 #endif
     uint32_t failed[5];
     uint32_t moved_blocks;
     uint32_t moved_granules;
 #if DEFRAG_WIDE
-    df_half hole_bound; /* no free block below the cursor is larger; see compact.c */
+    df_half hole_bound; /* compaction looks for no larger hole below the cursor; see compact.c */
 #endif
 };
 

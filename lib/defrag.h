@@ -565,16 +565,16 @@ DEFRAG_API defrag_status defrag_clean(defrag_pool *pool) DEFRAG_NONNULL(1);
  * No block moves twice.
  *
  * Moves blocks: yes. Cost: O(B + S) and the bytes moved; besides, where P locked
- * blocks have a gap below them, a look at up to P holes and the free blocks above
- * for each block that is no larger than the largest of those holes. It leaves the
- * critical section between blocks; where other calls come in there, a block may be
- * left above a hole that would hold it. Fails iff: DEFRAG_BAD_ARGUMENT.
+ * blocks have a gap below them, for each block no larger than the largest of those
+ * gaps a look at those of them that are not of much smaller sizes, P at most. It
+ * leaves the critical section between blocks; where other calls come in there, a
+ * block may be left above a hole that would hold it. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
 DEFRAG_API defrag_status defrag_compact(defrag_pool *pool) DEFRAG_NONNULL(1);
 
 /*
  * A part of defrag_compact(). Each block looked at costs 8 bytes of
- * `max_bytes`, each free block looked at in search of a hole too, each block moved
+ * `max_bytes`, each hole and each list looked at in search of one too, each block moved
  * its size; the step ends when they are spent, having moved at most `max_bytes`
  * bytes or one block, and always having made some progress. A search that began
  * is finished; there is none until a gap was left below a locked block. Any other
@@ -582,12 +582,13 @@ DEFRAG_API defrag_status defrag_compact(defrag_pool *pool) DEFRAG_NONNULL(1);
  * the step that returns DEFRAG_OK. `moved` may be null; else it receives the bytes
  * moved.
  *
- * Steps do not go back: a block that another call puts, where steps have been
- * already, above a hole that would hold it stays there; only defrag_compact() begins
- * anew at the lowest hole.
+ * Without other calls in between steps end where defrag_compact() does. With them,
+ * a block may stay above a hole that would hold it: steps do not go back, and a block
+ * freed meanwhile may hide the holes of its size. defrag_compact() begins anew at the
+ * bottom and finds them all.
  *
- * Moves blocks: yes. Cost: O(max_bytes + one block), and with locked blocks one
- * search; O(1) if nothing is to do. Returns DEFRAG_MORE until nothing is left to
+ * Moves blocks: yes. Cost: O(max_bytes + one block), and with P locked blocks one
+ * search, O(P); O(1) if nothing is to do. Returns DEFRAG_MORE until nothing is left to
  * do. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
 DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes,

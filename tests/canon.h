@@ -13,7 +13,7 @@
  *
  * Not in it, and not drawn: the statistics, the payloads, free bytes. Not in it but
  * drawn as the caller of draw() chooses: the generations, and the bound of the holes
- * below the cursor, which is read, and not packed.
+ * below the cursor, a hint, which is read, and not packed.
  */
 #ifndef TESTS_CANON_H
 #define TESTS_CANON_H
@@ -55,7 +55,7 @@ struct canon {
     uint8_t slots;       /* of the table, used or empty        */
     uint8_t first_empty; /* the slot to be used next; 0: none  */
     uint8_t blocks;      /* used ones, in address order:       */
-    uint8_t hole_bound;  /* granules; any that no hole below the cursor exceeds means the same */
+    uint8_t hole_bound;  /* granules; a hint */
     uint8_t cursor;      /* 2i: the gap below block i; 2i + 1: block i; 2 * blocks: the top */
     struct canon_block block[CANON_BLOCKS];
     uint8_t slot[CANON_BLOCKS + 1];

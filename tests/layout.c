@@ -450,7 +450,7 @@ static size_t take_lowest(const struct layout *layout, struct stretch *holes, si
     return SIZE_MAX;
 }
 
-void layout_predict_compact(struct layout *layout, size_t from)
+void layout_predict_compact(struct layout *layout)
 {
     size_t g = layout->inside->granule;
     size_t at = layout->stretches[0].start;
@@ -463,7 +463,7 @@ void layout_predict_compact(struct layout *layout, size_t from)
         if (s->region != DEFRAG_REGION_USED)
             continue;
         size_t hole = SIZE_MAX;
-        if (s->pinned || s->start < from) {
+        if (s->pinned) {
             if (at < s->start)
                 holes[count++] = (struct stretch){.start = at, .granules = (s->start - at) / g};
             at = s->start;

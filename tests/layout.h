@@ -107,12 +107,11 @@ void layout_copy_idle(const struct layout *layout, unsigned char *to, const unsi
 bool layout_same_blocks(const struct layout *a, const struct layout *b);
 
 /*
- * Notes in `compacted` of each block where compaction that goes on from the
- * boundary `from` must put it, both in bytes from the start of the pool: the
- * lowest hole below locked blocks that holds it, else as far down as it slides.
- * defrag_compact() begins at 0.
+ * Notes in `compacted` of each block where defrag_compact() must put it, in bytes
+ * from the start of the pool: the lowest hole below locked blocks that holds it,
+ * else as far down as it slides.
  */
-void layout_predict_compact(struct layout *layout, size_t from);
+void layout_predict_compact(struct layout *layout);
 /* Whether nothing can slide. */
 bool layout_is_compact(const struct layout *layout);
 /* Whether besides no block that is not locked would fit into a hole below it. */

@@ -851,7 +851,7 @@ static bool has_moved(struct model *m, size_t index)
 /* Without scrambling every block lies where holes and sliding put it, counted from the layout before. */
 static void check_places(struct model *m)
 {
-    layout_predict_compact(&m->before, 0);
+    layout_predict_compact(&m->before);
     for (size_t i = 0; i < m->before.count; i++) {
         const struct stretch *s = &m->before.stretches[i];
         if (s->region == DEFRAG_REGION_USED)

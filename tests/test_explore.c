@@ -29,9 +29,9 @@
  * at the cost that tests/planner.c plans; that a refused call changed nothing. In each
  * state besides: walk, statistics, detach and attach; read, write and size; for each slot
  * a stale handle with every call that takes one; largest_fast and largest_certain
- * are exact; steps of any budget move each block once and end where compact does,
- * but where a block below the cursor would fit into a hole below it, which only
- * compact goes back for.
+ * are exact; steps of any budget move each block at most once, and end where compact
+ * does if there is no hole below the cursor when they begin. Else they may leave a
+ * block above a hole that would hold it, which only compact goes back for.
  *
  * Generations. A call compares the handle's generation with the entry's and does
  * nothing else that depends on them but write generations: the entry's, when a
@@ -43,9 +43,9 @@
  * seed; and one state in 16 twice, with different ones, which must lead to the
  * same forms. The exact sequence of generations is tests/model.c's business.
  *
- * The bound of the holes below the cursor is left out likewise: a search sees them
- * all, so that a higher bound only costs more looks. Each state is expanded with
- * one that is exact or higher.
+ * The bound of the holes below the cursor is left out likewise, as a hint on which
+ * nothing depends but which holes a step that goes on looks at. Each state is
+ * expanded with some bound, in half of them 0.
  *
  * Shared locks above one, skipped bytes and the statistics' counters are tested
  * elsewhere; so is DEFRAG_SCRAMBLE, whose random numbers come from a counter.
@@ -137,7 +137,7 @@ struct explorer {
     unsigned char payloads[CANON_BLOCKS + 1][PAYLOAD_MAX];
     size_t block_of[CANON_BLOCKS + 1]; /* by slot: number of its block + 1, 0: none */
     unsigned compacted_at[CANON_BLOCKS + 1]; /* by slot: where compact puts its block, granules from the first place */
-    unsigned stepped_at[CANON_BLOCKS + 1];   /* where steps from the cursor on put it                                */
+    bool is_fresh;                           /* there is no hole below the cursor: steps put it there too             */
     size_t largest_fast, largest_certain; /* as the calls have shown */
 
     /* After a call. */
@@ -277,17 +277,11 @@ static void choose_generations(struct explorer *e)
     }
 }
 
-/* The largest hole below the cursor, and in one state of two something more. */
+/* Any number of granules, 0 in one state of two. */
 static void choose_hole_bound(struct explorer *e)
 {
-    unsigned bound = 0;
     uint64_t z = mix(e->salt ^ UINT64_C(0xb0d));
-    for (unsigned i = 0; i < e->before.blocks; i++)
-        if (2 * i < e->before.cursor && e->before.block[i].gap > bound)
-            bound = e->before.block[i].gap;
-    if (z & 1)
-        bound += (unsigned)(z >> 1) % (e->scope.granules - bound + 1);
-    e->before.hole_bound = (uint8_t)bound;
+    e->before.hole_bound = (uint8_t)(z & 1 ? (z >> 1) % (e->scope.granules + 1) : 0);
 }
 
 /* Builds the image of the state, with whatever generations, payloads and free bytes the salt says. */
@@ -404,7 +398,7 @@ static void note_state(struct explorer *e)
     size_t count = e->space.count;
     e->transitions += e->follow;
     (void)space_add(&e->space, key, (uint32_t)e->current, e->step);
-    /* A step with another bound looks at more or fewer free blocks, and ends elsewhere. */
+    /* A step with another bound looks for other holes, and ends elsewhere. */
     EXPECT(e->follow || e->space.count == count || e->step.call == CALL_STEP,
            "with other generations the same call leads to another state");
 }
@@ -674,37 +668,37 @@ static void try_unlock(struct explorer *e, unsigned slot)
 
 /* --- Keeping in order -------------------------------------------------------------------------------------- */
 
-/* Where compaction from the boundary `from` on puts the block of each slot: granules from the first block's place. */
-static void predict_places(struct explorer *e, unsigned from, unsigned *places)
+/* Where compact puts the block of each slot: granules from the first block's place; and whether steps do too. */
+static void predict_places(struct explorer *e)
 {
     size_t g = e->inside->granule;
-    memset(places, 0, sizeof e->compacted_at);
-    layout_predict_compact(&e->layout, (e->canon->first + from) * g - e->inside->header);
+    memset(e->compacted_at, 0, sizeof e->compacted_at);
+    e->is_fresh = true;
+    for (unsigned i = 0; i < e->before.blocks; i++)
+        e->is_fresh = e->is_fresh && (e->before.block[i].gap == 0 || 2 * i >= e->before.cursor);
+    layout_predict_compact(&e->layout);
     for (unsigned i = 0; i < e->before.blocks; i++) {
         unsigned slot = e->before.block[i].slot;
         size_t start = e->layout.stretches[stretch_of(e, slot)].compacted;
-        places[slot] = (unsigned)((start + e->inside->header) / g - e->canon->first);
+        e->compacted_at[slot] = (unsigned)((start + e->inside->header) / g - e->canon->first);
     }
 }
 
-/* The cursor: granules from the first block's place. */
-static unsigned cursor_before(const struct explorer *e)
-{
-    const struct canon *c = &e->before;
-    if (c->blocks == 0)
-        return 0;
-    if (c->cursor == 2 * c->blocks)
-        return c->block[c->blocks - 1].at + c->block[c->blocks - 1].size;
-    const struct canon_block *block = &c->block[c->cursor / 2];
-    return c->cursor % 2 ? block->at : block->at - block->gap;
-}
-
-static void expect_compacted(const struct explorer *e, const unsigned *places)
+static void expect_compacted(const struct explorer *e)
 {
     for (unsigned i = 0; i < e->after.blocks; i++)
-        EXPECT(e->after.block[i].at == places[e->after.block[i].slot], "compact leaves slot %u at %u, not %u",
-               e->after.block[i].slot, e->after.block[i].at, places[e->after.block[i].slot]);
+        EXPECT(e->after.block[i].at == e->compacted_at[e->after.block[i].slot], "compact leaves slot %u at %u, not %u",
+               e->after.block[i].slot, e->after.block[i].at, e->compacted_at[e->after.block[i].slot]);
     EXPECT(e->after.cursor == 2 * e->after.blocks, "the pool is compact, and the cursor is not at the top");
+}
+
+/* Nothing can slide. */
+static void expect_slid(const struct explorer *e)
+{
+    for (unsigned i = 0; i < e->after.blocks; i++)
+        EXPECT(e->after.block[i].gap == 0 || e->after.slot[e->after.block[i].slot] != CANON_UNLOCKED,
+               "slot %u can slide", e->after.block[i].slot);
+    EXPECT(e->after.cursor == 2 * e->after.blocks, "nothing is left to do, and the cursor is not at the top");
 }
 
 /* Nothing can slide, and no block that is not locked fits into a hole below it. */
@@ -732,7 +726,7 @@ static void try_compact(struct explorer *e)
 {
     EXPECT_STATUS(e->build->compact(e->pool), DEFRAG_OK);
     expect_changed(e, anything);
-    expect_compacted(e, e->compacted_at);
+    expect_compacted(e);
     expect_settled(e);
     EXPECT(e->after.slots == e->layout.highest, "compact leaves %u slots, not %zu", e->after.slots,
            e->layout.highest);
@@ -760,8 +754,8 @@ static void try_scramble(struct explorer *e, unsigned seed)
 }
 
 /*
- * A block that moves goes where all steps together put it, and so moves once;
- * what the step says is what it did.
+ * A block that moves goes where compact puts it, and so moves once; what the step
+ * says is what it did.
  */
 static void expect_step(struct explorer *e, defrag_status status, size_t budget, size_t moved)
 {
@@ -771,14 +765,15 @@ static void expect_step(struct explorer *e, defrag_status status, size_t budget,
         if (now->at == block_before(e, now->slot)->at)
             continue;
         count++;
-        EXPECT(now->at == e->stepped_at[now->slot], "a step moves slot %u to %u, and all steps to %u", now->slot,
-               now->at, e->stepped_at[now->slot]);
+        EXPECT(now->at < block_before(e, now->slot)->at, "a step moves slot %u up", now->slot);
+        EXPECT(!e->is_fresh || now->at == e->compacted_at[now->slot], "a step moves slot %u to %u, and compact to %u",
+               now->slot, now->at, e->compacted_at[now->slot]);
     }
     EXPECT(moved == e->displaced * e->inside->granule, "a step moved %zu granules and says %zu bytes",
            e->displaced, moved);
     EXPECT(moved <= budget || count == 1, "a step of %zu bytes moved %zu in %u blocks", budget, moved, count);
     if (status == DEFRAG_OK)
-        expect_compacted(e, e->stepped_at);
+        expect_slid(e);
     else
         EXPECT(memcmp(&e->after, &e->before, sizeof e->after) != 0, "a step made no progress");
 }
@@ -807,51 +802,53 @@ static size_t step_to_end(struct explorer *e, size_t budget)
 }
 
 /* Granules of the blocks that are not where they were. */
-static size_t displaced_to(const struct explorer *e, const unsigned *places)
+static size_t displaced(const struct explorer *e)
 {
     size_t sum = 0;
-    for (unsigned i = 0; i < e->before.blocks; i++)
-        sum += places[e->before.block[i].slot] != e->before.block[i].at ? e->before.block[i].size : 0u;
+    for (unsigned i = 0; i < e->after.blocks; i++) {
+        const struct canon_block *now = &e->after.block[i];
+        sum += now->at != block_before(e, now->slot)->at ? now->size : 0u;
+    }
     return sum;
 }
 
-/* Whether there is a block that a hole below the cursor would hold: compact goes back for it, steps do not. */
-static bool is_left_by_steps(const struct explorer *e)
+/* Whether the forms are those of one pool, but for the order of gaps in their bins and the bound. */
+static bool same_places(const struct canon *a, const struct canon *b)
 {
-    return memcmp(e->compacted_at, e->stepped_at, sizeof e->compacted_at) != 0;
+    struct canon copy = *a;
+    copy.hole_bound = b->hole_bound;
+    for (unsigned i = 0; i < copy.blocks; i++)
+        copy.block[i].next = b->block[i].next;
+    return memcmp(&copy, b, sizeof copy) == 0;
 }
 
 /*
- * Steps from here to the end, of some budget, and then clean: each block moved
- * once, and where steps leave nothing to compact the image is that of clean and
- * compact. With what they leave compact deals then.
+ * Steps from here to the end, of some budget, and then clean: each block moved at
+ * most once, and the pool is as after clean and compact; or steps left something
+ * to compact because there was a hole below the cursor when they began.
  */
 static void expect_same_end(struct explorer *e)
 {
     size_t budget = (size_t)(mix(e->salt) % (e->scope.granules * e->inside->granule));
+    canon_generations generations;
+    struct canon by_compact;
     restore(e);
     EXPECT_STATUS(e->build->compact(e->pool), DEFRAG_OK);
-    memcpy(e->other, e->pool, e->bytes);
+    EXPECT(e->canon->read(e->pool, &by_compact, generations), "compact leaves more than the scope allows");
     restore(e);
     size_t moved = step_to_end(e, budget);
-    EXPECT(moved == displaced_to(e, e->stepped_at) * e->inside->granule, "steps of %zu bytes move %zu bytes, not %zu",
-           budget, moved, displaced_to(e, e->stepped_at) * e->inside->granule);
     EXPECT_STATUS(e->build->clean(e->pool), DEFRAG_OK);
     EXPECT(e->canon->read(e->pool, &e->after, e->now), "steps leave another pool than compact");
-    expect_compacted(e, e->stepped_at);
-    if (is_left_by_steps(e)) {
-        e->left += e->follow;
-        EXPECT_STATUS(e->build->compact(e->pool), DEFRAG_OK);
-        EXPECT(e->canon->read(e->pool, &e->after, e->now), "compact leaves more than the scope allows");
-        expect_settled(e);
+    EXPECT(moved == displaced(e) * e->inside->granule, "steps of %zu bytes move %zu bytes, and %zu granules are elsewhere",
+           budget, moved, displaced(e));
+    expect_slid(e);
+    if (same_places(&e->after, &by_compact))
         return;
-    }
+    EXPECT(!e->is_fresh, "steps of %zu bytes end elsewhere than compact", budget);
+    e->left += e->follow;
+    EXPECT_STATUS(e->build->compact(e->pool), DEFRAG_OK);
+    EXPECT(e->canon->read(e->pool, &e->after, e->now), "compact leaves more than the scope allows");
     expect_settled(e);
-    /* Free bytes may differ, as the blocks may have slid one by one; and so may the bound, which is an upper one. */
-    struct canon by_steps = e->after;
-    EXPECT(e->canon->read(image(e->other), &e->after, e->now), "compact leaves more than the scope allows");
-    by_steps.hole_bound = e->after.hole_bound;
-    EXPECT(memcmp(&by_steps, &e->after, sizeof by_steps) == 0, "steps of %zu bytes end elsewhere than compact", budget);
 }
 
 /* --- A look at the state ---------------------------------------------------------------------------------- */
@@ -934,8 +931,7 @@ static void look(struct explorer *e)
     defrag_pool *attached;
     EXPECT_STATUS(e->build->check(e->pool), DEFRAG_OK);
     layout_read(&e->layout, e->build, e->pool);
-    predict_places(e, 0, e->compacted_at);
-    predict_places(e, cursor_before(e), e->stepped_at);
+    predict_places(e);
     look_at_statistics(e);
     EXPECT_STATUS(e->build->detach(e->pool), DEFRAG_OK);
     EXPECT_STATUS(e->build->attach(&attached, e->buffer.bytes, e->buffer.size, config_of(e)), DEFRAG_OK);

@@ -312,7 +312,7 @@ static void run_churn(const struct defrag_build *b, uint64_t seed)
 static void each_event_is_as_planned(const struct defrag_build *b)
 {
     memset(&tally, 0, sizeof tally);
-    unsigned runs = support_effort() < 10 ? 8 : support_effort();
+    unsigned runs = support_effort() < 20 ? 20 : support_effort();
     for (uint64_t seed = 1; seed <= runs; seed++)
         run_churn(b, seed);
     printf("# %s: %lu events that evacuate, %lu that slide, %lu served that T3 does not promise, %lu refused; "

@@ -314,17 +314,6 @@ static void look_at_payload(struct look *look, struct inspect_block *block, df_g
     }
 }
 
-/* The free block that compaction has left below the used one at `o`, the last one seen. */
-static void look_at_hole(struct look *look, df_granules o, df_word header)
-{
-    uint64_t bytes = look->out->blocks[look->out->block_count - 1].bytes;
-    if (!look->out->slots[header_owner(header) - 1].is_passed)
-        NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
-    else if (bytes > block_bytes(look->pool->hole_bound))
-        NOTE(look, AT(hole_bound), "compaction is said to have left no hole of more than %zu bytes, and there is one of %"
-             PRIu64, block_bytes(look->pool->hole_bound), bytes);
-}
-
 static df_granules look_at_used(struct look *look, df_granules o, df_word header, bool behind_free)
 {
     df_granules size = header_size(header);
@@ -337,8 +326,8 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
     if (!(header & BLOCK_PREV_FREE) != !behind_free)
         NOTE(look, header_at(o), "the header says that the block before is %s, and it is %s",
              behind_free ? "used" : "free", behind_free ? "free" : "used");
-    if (owned && behind_free && o <= look->pool->cursor)
-        look_at_hole(look, o, header);
+    if (owned && behind_free && o <= look->pool->cursor && !look->out->slots[header_owner(header) - 1].is_passed)
+        NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
     struct inspect_block *block =
         inspect_add_block(look->out, INSPECT_USED, header_at(o), block_bytes(size));
     block->slot = header_owner(header);

@@ -284,6 +284,26 @@ static void make_room_changes_nothing_where_there_is_room(const struct defrag_bu
     }
 }
 
+/* Nor where the head of the own bin is all there is. */
+static void make_room_finds_the_head_of_the_own_bin(const struct defrag_build *b)
+{
+    struct shelf shelf = {.b = b};
+    shelf.pool = support_pool_of(b, &shelf.buffer, 200, NULL);
+    defrag_handle hole = take_apart(&shelf, FITTING);
+    (void)take(&shelf, support_statistics(b, shelf.pool).largest_fast / b->alignment - 6);
+    defrag_handle last = take(&shelf, 2);
+    EXPECT_STATUS(b->free(shelf.pool, &hole), DEFRAG_OK);
+    EXPECT_STATUS(b->free(shelf.pool, &last), DEFRAG_OK);
+    size_t bytes = support_statistics(b, shelf.pool).pool_bytes;
+    unsigned char *before = malloc(bytes);
+    EXPECT(before, "out of memory");
+    memcpy(before, shelf.pool, bytes);
+    EXPECT_STATUS(b->make_room(shelf.pool, support_payload(inside_of(b->name), WANTED)), DEFRAG_OK);
+    EXPECT(memcmp(before, shelf.pool, bytes) == 0, "make_room changed the pool");
+    free(before);
+    support_buffer_free(&shelf.buffer);
+}
+
 /* The same in a pool whose wilderness is used up, the table's end being empty slots. */
 static void make_room_needs_no_wilderness(const struct defrag_build *b)
 {
@@ -334,6 +354,7 @@ int main(void)
         {"every bin above is found", every_bin_above_is_found},
         {"all of the own bin is searched", all_of_the_own_bin_is_searched},
         {"make_room changes nothing where there is room", make_room_changes_nothing_where_there_is_room},
+        {"make_room finds the head of the own bin", make_room_finds_the_head_of_the_own_bin},
         {"make_room needs no wilderness", make_room_needs_no_wilderness},
         {"the smallest request finds any hole", the_smallest_request_finds_any_hole},
     };

@@ -320,6 +320,28 @@ static void make_room_turns_what_lies_above_a_gap(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/* A step slides one block; two that lie above a gap that is left change places. */
+static void a_step_turns_what_lies_above_a_gap(const struct defrag_build *b)
+{
+    static const defrag_config scrambling = {.flags = DEFRAG_SCRAMBLE};
+    struct support_buffer buffer;
+    struct layout before = {0};
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    defrag_handle h[7];
+    for (size_t i = 0; i < 7; i++)
+        EXPECT_STATUS(b->alloc(pool, 20, &h[i]), DEFRAG_OK);
+    EXPECT_STATUS(b->free(pool, &h[1]), DEFRAG_OK);
+    EXPECT_STATUS(b->free(pool, &h[4]), DEFRAG_OK);
+    EXPECT_STATUS(b->detach(pool), DEFRAG_OK);
+    EXPECT_STATUS(b->attach(&pool, buffer.bytes, buffer.size, &scrambling), DEFRAG_OK);
+    layout_read(&before, b, pool);
+    EXPECT_STATUS(b->compact_step(pool, 1, NULL), DEFRAG_MORE);
+    layout_read(&now, b, pool);
+    EXPECT(has_moved(layout_find(&before, h[5])) && has_moved(layout_find(&before, h[6])), "they lie where they lay");
+    layout_free(&before);
+    support_buffer_free(&buffer);
+}
+
 /* A program that reads what it never wrote does not see what was there before. */
 static void a_new_block_is_filled(const struct defrag_build *b)
 {
@@ -402,6 +424,7 @@ int main(void)
         {"calls under SCRAMBLE and MANUAL", the_flag_with_manual},
         {"a pointer kept over an allocation", a_kept_pointer},
         {"make_room turns what lies above a gap", make_room_turns_what_lies_above_a_gap},
+        {"a step turns what lies above a gap", a_step_turns_what_lies_above_a_gap},
         {"a new block is filled", a_new_block_is_filled},
         {"the wilderness gives an eighth", the_wilderness_gives_an_eighth},
         {"the wilderness is not looked at", the_wilderness_is_not_looked_at},

@@ -43,6 +43,13 @@ changed() {
     printf "$4" | dd of="$2" bs=1 seek="$3" conv=notrunc 2>/dev/null
 }
 
+# where FIELD: its place in the control block of a narrow pool.
+where() {
+    printf '#include "control.h"\n#include <stdio.h>\nint main(void) { return printf("%%zu", offsetof(defrag_pool, %s)) < 1; }\n' \
+        "$1" >where.c
+    $CC -DDEFRAG_WIDE=0 -I"$lib" -o where where.c && ./where
+}
+
 # The dump of a program's pool, in both layouts.
 dump_of() {
     case $1 in n8 | w8) ;; *) return 0 ;; esac
@@ -62,7 +69,7 @@ prints '^0x134  *48  *free'
 prints '^0x164  *104  *used  *2 *0x00020000  *-  *0x168  *100  *8$'
 prints 'used  *3 *0x00030000 *exclusive'
 prints 'used  *4 *0x00040000  *2 shared'
-prints '^1  *0x00010020  *1  *empty  *last$'
+prints '^1  *0x0001[0-9a-f]*  *1  *empty  *last$'
 prints ' ccc*\.\.\.\.\.\.+##*LLLL*$'
 gives 0 w8
 prints 'wide layout, alignment 8$'
@@ -100,8 +107,8 @@ prints 'used  *4 *0x00040000  *2 shared' # what lies behind is found again
 prints ' ccc*\.\.\.\.\.\.??*L'
 changed n8 swept 308 "$(printf '\\000%.0s' $(seq 400))"
 damaged '0x134: the chain of blocks ends' swept
-changed n8 counts 268 "$(printf '\\377%.0s' $(seq 40))"
-damaged '0x10c: 255 bytes skipped' counts
+changed n8 counts "$(where skipped)" '\377'
+damaged '.*: 255 bytes skipped' counts
 changed n8 host 0 '\336\255\276\357\336\255\276\357'
 gives 0 host
 prints '^Configuration: at 0xefbeaddeefbeadde'
@@ -144,7 +151,7 @@ refuses 'nowhere: No such file' nowhere
 refuses '\.: Is a directory' .
 refuses 'n8: it has 4096 bytes, and none at byte 5000' --offset=5000 n8
 refuses 'none at byte 18446744073709551615' --offset=0xffffffffffffffff n8
-changed n8 tiny 264 '\003\000'
+changed n8 tiny "$(where granules)" '\003\000'
 status=0
 "$bench" inspect tiny >output 2>said || status=$?
 [ "$status" = 1 ] || fail "a pool too short: status $status"
@@ -200,7 +207,9 @@ message = sound["blocks"][1]
 assert message["handle"] == "0x00020000" and message["payload_offset"] == 0x168 and message["payload_bytes"] == 100
 assert message["alignment"] == 8 and sound["slots"][1]["payload_offset"] == message["payload_offset"]
 assert message["owned"] and not message["exclusive"] and message["shared_locks"] == 0
-assert sound["slots"][0] == {"slot": 1, "used": False, "handle": "0x00010020", "generation": 1, "next_empty": 0}
+gone = sound["slots"][0]
+assert list(gone) == ["slot", "used", "handle", "generation", "next_empty"], gone
+assert gone["used"] is False and gone["handle"].startswith("0x0001") and gone["generation"] == 1 and gone["next_empty"] == 0
 assert sound["slots"][3]["shared_locks"] == 2 and sound["slots"][2]["exclusive"]
 assert damaged["sound"] is False and damaged["statistics"] is None and damaged["address"] == 0x20000000
 assert damaged["fault"]["offset"] == 0x164 and "header" in damaged["fault"]["text"]

@@ -320,9 +320,9 @@ static void each_event_is_as_planned(const struct defrag_build *b)
            "%lu places cleared, %lu not\n",
            b->name, tally.evacuations, tally.slides, tally.unpromised, tally.refused, tally.sinks, tally.cut,
            tally.cleared, tally.kept);
-    EXPECT(tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks && tally.cut && tally.cleared
-               && tally.kept,
-           "a kind of event never happened");
+    bool all = tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks && tally.cut
+               && tally.cleared && tally.kept;
+    EXPECT(all || support_effort() < 100, "a kind of event never happened");
 }
 
 int main(void)

@@ -54,7 +54,7 @@ static void fill(defrag_pool *pool, defrag_handle *handles, size_t blocks, size_
 }
 
 /* What is counted. Returns the number of steps. */
-__attribute__((noinline)) size_t compaction(defrag_pool *pool, size_t budget)
+__attribute__((noinline)) static size_t compaction(defrag_pool *pool, size_t budget)
 {
     size_t steps = 1;
     if (budget == 0)

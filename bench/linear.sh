@@ -18,7 +18,7 @@ for budget in 0 1024; do
         first=
         for blocks in 100 1000 10000 100000; do
             [ "$blocks" -le "$most" ] || continue
-            valgrind --tool=callgrind --toggle-collect=compaction --callgrind-out-file="$scratch/out" \
+            "${VALGRIND:-valgrind}" --tool=callgrind --toggle-collect=compaction --callgrind-out-file="$scratch/out" \
                 "$program" "$blocks" "$locked" "$budget" >"$scratch/line" 2>"$scratch/log" ||
                 { cat "$scratch/log" >&2; exit 1; }
             instructions=$(sed -n 's/^totals: //p' "$scratch/out")

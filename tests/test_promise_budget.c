@@ -252,6 +252,40 @@ static void total_work_is_linear(const struct defrag_build *build)
     }
 }
 
+/*
+ * The same with every tenth block of those that are left locked, and blocks of two
+ * sizes. A step that may spend 1 byte does one thing: it goes by a block, moves one,
+ * or finds that no hole holds it; the last at most twice for each gap that it leaves.
+ */
+static void work_with_pins_is_linear(const struct defrag_build *build)
+{
+    static defrag_handle handles[2000];
+    for (size_t n = 20; n <= 2000; n *= 10) {
+        struct support_buffer buffer;
+        defrag_pool *pool = support_pool_of(build, &buffer, 12 * n, NULL);
+        for (size_t i = 0; i < n; i++)
+            EXPECT_STATUS(build->alloc(pool, i % 3 == 1 ? 44 : 12, &handles[i]), DEFRAG_OK);
+        for (size_t i = 0; i < n; i += 2)
+            EXPECT_STATUS(build->free(pool, &handles[i]), DEFRAG_OK);
+        for (size_t i = 19; i < n; i += 20)
+            EXPECT(build->lock(pool, handles[i]), "no lock");
+        size_t steps = 1;
+        size_t total = 0;
+        size_t moved;
+        for (; build->compact_step(pool, 1, &moved) == DEFRAG_MORE; steps++)
+            total += moved;
+        total += moved;
+        defrag_statistics statistics = support_statistics(build, pool);
+        EXPECT(statistics.moved_blocks <= statistics.live_blocks - statistics.locked_blocks
+                   && statistics.moved_bytes == total,
+               "%zu blocks: %u moved, %zu bytes", n, (unsigned)statistics.moved_blocks, total);
+        EXPECT(steps <= statistics.live_blocks + 2 * statistics.locked_blocks + 1,
+               "%zu blocks: %zu steps for %zu blocks, %zu of them locked", n, steps, statistics.live_blocks,
+               statistics.locked_blocks);
+        support_buffer_free(&buffer);
+    }
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -261,6 +295,7 @@ int main(void)
         {"a call between the steps", calls_may_come_between},
         {"unlock and free before the first step", unlock_and_free_before_the_first_step},
         {"all steps together are linear", total_work_is_linear},
+        {"all steps together are linear among locked blocks", work_with_pins_is_linear},
     };
     return support_run("promise 3: compaction takes a budget", tests, sizeof tests / sizeof tests[0]);
 }

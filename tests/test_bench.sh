@@ -128,6 +128,9 @@ prints '^Up to 1/4 of the bytes asked for are moved in advance'
 gives 0 churn uniform --occupancy=95 --operations=3000 --policy=best-fit # who never moves refuses
 prints '^uniform  *95 %  *best-fit  *0\.0000  *0  *-  *[1-9]'
 gives 0 churn larson --operations=1 --pool=1K
+gives 0 churn locked --occupancy=95 --operations=11000 --policy=libdefrag --policy=slide
+awk '$1 == "locked" { refused[$4] = $7 } END { exit !(refused["slide"] > refused["libdefrag"]) }' output ||
+    fail "refusals among locked blocks: $(cat output)"
 "$bench" churn uniform --occupancy=92 --operations=5500 >one
 gives 0 churn uniform --occupancy=92 --operations=5500
 cmp -s one output || fail "the same workload twice is not the same"

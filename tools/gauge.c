@@ -51,16 +51,28 @@ static void layout_read(struct layout *layout, const struct gauge *gauge)
     arena_walk(gauge->arena, stretch_add, layout);
 }
 
-/* Where the last free block begins that is not empty. */
-static size_t layout_last_gap(const struct layout *layout)
+/*
+ * The table will take so many bytes from the end. Where they are not free there, what lies
+ * above the last free block has to slide in any case: it is left out, and where it begins
+ * is returned; else a place that nothing reaches.
+ */
+static size_t layout_keep(struct layout *layout, size_t bytes)
 {
-    size_t last = 0, at = 0;
+    size_t at = 0, last = 0, last_at = 0;
+
+    if (layout->stretches[layout->count - 1].bytes >= bytes) {
+        layout->stretches[layout->count - 1].bytes -= bytes;
+        return SIZE_MAX / 2;
+    }
     for (size_t i = 0; i < layout->count; at += layout->stretches[i++].bytes) {
         if (!layout->stretches[i].is_used && layout->stretches[i].bytes > 0) {
-            last = at;
+            last = i;
+            last_at = at;
         }
     }
-    return last;
+    layout->count = last + 1;
+    layout->stretches[last].bytes -= bytes;
+    return last_at;
 }
 
 /* The blocks' room has changed since by what the table took or gave back. */
@@ -120,36 +132,35 @@ static enum outcome refusal_count(struct gauge *gauge, size_t bytes)
     return was_promised(gauge, bytes) ? OUTCOME_BROKEN : OUTCOME_REFUSED;
 }
 
-/* The slide that no other is cheaper than, and what lies from `rest` on slides too. */
-static enum outcome slide_cheapest(struct gauge *gauge, size_t need, size_t rest)
+/* By how much the table grows for one more block; empty slots at its end were given back already. */
+static size_t table_growth(const struct gauge *gauge)
+{
+    defrag_statistics now;
+
+    arena_statistics(gauge->arena, &now);
+    if (now.live_blocks < now.slots) {
+        return 0;
+    }
+    /* An entry more than slots, in whole granules, and the word that ends the blocks. */
+    size_t entries = (now.slots + 2) * now.slot_bytes;
+    size_t bytes = (entries + now.granule_bytes - 1) / now.granule_bytes * now.granule_bytes + now.slot_bytes;
+    return bytes - now.table_bytes;
+}
+
+/* Slides what is cheapest to slide, after a request that found no hole. */
+static enum outcome alloc_sliding(struct gauge *gauge, uint32_t object, size_t bytes)
 {
     struct layout *now = &gauge->now;
-    struct floor_run run = floor_slide(now->stretches, now->count, need);
 
+    layout_read(now, gauge);
+    size_t rest = layout_keep(now, table_growth(gauge));
+    struct floor_run run = floor_slide(now->stretches, now->count, need_of(gauge, bytes));
     if (run.end == 0) {
         return OUTCOME_REFUSED;
     }
-    return arena_compact_part(gauge->arena, now->origin + run.begin, now->origin + run.end,
-                              now->origin + rest);
-}
-
-/* Where the table wants a granule besides, the first slide may not be enough: then it is one for both. */
-static enum outcome alloc_sliding(struct gauge *gauge, uint32_t object, size_t bytes)
-{
-    size_t need = need_of(gauge, bytes);
-
-    layout_read(&gauge->now, gauge);
-    enum outcome outcome = slide_cheapest(gauge, need, SIZE_MAX / 2);
-    if (outcome == OUTCOME_SERVED) {
-        outcome = arena_alloc(gauge->arena, object, bytes);
-    }
-    if (outcome == OUTCOME_REFUSED) {
-        layout_read(&gauge->now, gauge);
-        need += contender_unit_bytes(gauge->contender);
-        outcome = slide_cheapest(gauge, need, layout_last_gap(&gauge->now));
-        return outcome == OUTCOME_SERVED ? arena_alloc(gauge->arena, object, bytes) : outcome;
-    }
-    return outcome;
+    enum outcome outcome =
+        arena_compact_part(gauge->arena, now->origin + run.begin, now->origin + run.end, now->origin + rest);
+    return outcome == OUTCOME_SERVED ? arena_alloc(gauge->arena, object, bytes) : outcome;
 }
 
 static enum outcome alloc_anyhow(struct gauge *gauge, uint32_t object, size_t bytes)

@@ -78,6 +78,8 @@ all() {
     each replay --json -p libdefrag -p buddy --lock-fraction=20 small
     each size -p first-fit small other
     each size --json -p libdefrag small
+    each adversary --most=16 --largest=4 -p libdefrag -p tlsf shrink
+    each churn --json --operations=300 --occupancy=95 --pool=16K -p slide locked
     each record -o file -- ./program
     each record -o file.zst -- ./program
     each record -o file --from-device=stream

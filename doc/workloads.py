@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Fills in the tables of workloads.md: workloads.py DEFRAG-BENCH FILE
+"""Fills in the tables of workloads.md: workloads.py DEFRAG-BENCH FILE [NAME...]; without names all
 
 A table begins behind the line <!-- NAME --> and ends with the next empty line.
 """
@@ -156,7 +156,7 @@ def sawtooth():
 def main():
     with open(sys.argv[2], encoding="utf-8") as file:
         text = file.read()
-    for name in re.findall(r"^<!-- (\w+) -->$", text, re.M):
+    for name in sys.argv[3:] or re.findall(r"^<!-- (\w+) -->$", text, re.M):
         filled = globals()[name]()
         text = re.sub(rf"(?m)^(<!-- {name} -->\n)(?:.+\n)*", lambda found: found[1] + filled + "\n", text)
     with open(sys.argv[2], "w", encoding="utf-8") as file:

@@ -2,6 +2,8 @@
 /* Compiled once for each build of the library, with that build's DEFRAG_PREFIX. */
 #include "builds.h"
 
+#include "slide.h"
+
 #define STRING_(text) #text
 #define STRING(text)  STRING_(text)
 #define THIS_BUILD    DEFRAG_NAME(build)
@@ -11,6 +13,13 @@ extern const struct defrag_build THIS_BUILD;
 #ifndef BUILD_KIND
 #define BUILD_KIND /* a letter in front of the name, where a program has the same build twice */
 #endif
+
+static void slide(defrag_pool *pool, size_t begin, size_t end)
+{
+    size_t stop = (end + DF_WORD) / DF_GRANULE;
+    df_granules first = (df_granules)((begin + DF_WORD) / DF_GRANULE);
+    (void)df_slide(pool, first, stop < pool->top ? (df_granules)stop : pool->top);
+}
 
 const struct defrag_build THIS_BUILD = {
 #if DEFRAG_WIDE
@@ -50,4 +59,6 @@ const struct defrag_build THIS_BUILD = {
     .walk = defrag_walk,
     .status_string = defrag_status_string,
     .version = defrag_version,
+
+    .slide = slide,
 };

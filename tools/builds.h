@@ -45,6 +45,12 @@ struct defrag_build {
     defrag_status (*walk)(const defrag_pool *pool, defrag_visitor *visitor, void *context);
     const char *(*status_string)(defrag_status status);
     uint32_t (*version)(void);
+
+    /*
+     * No public function: slides the blocks between two offsets of headers, none locked, down to the
+     * first, where a free block begins. An end above all blocks is where they end.
+     */
+    void (*slide)(defrag_pool *pool, size_t begin, size_t end);
 };
 
 /* n4, n8, n16, w8, w16 and a null pointer. */

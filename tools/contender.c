@@ -357,48 +357,9 @@ enum outcome arena_compact_step(struct arena *arena, size_t bytes)
     return outcome_of(arena, status == DEFRAG_MORE ? DEFRAG_OK : status);
 }
 
-/* The blocks that are locked while others are compacted. */
-struct bystanders {
-    size_t begin, end, rest;
-    defrag_handle *handles;
-    size_t count, room;
-};
-
-static defrag_status bystander_add(void *context, const defrag_block *block)
+void arena_slide(struct arena *arena, size_t begin, size_t end)
 {
-    struct bystanders *others = context;
-    bool moves =
-        (block->offset >= others->begin && block->offset < others->end) || block->offset >= others->rest;
-
-    if (block->region != DEFRAG_REGION_USED || moves) {
-        return DEFRAG_OK;
-    }
-    if (others->count == others->room) {
-        others->room = 2 * others->room + 64;
-        others->handles = xrealloc(others->handles, others->room, sizeof *others->handles);
-    }
-    others->handles[others->count++] = block->handle;
-    return DEFRAG_OK;
-}
-
-enum outcome arena_compact_part(struct arena *arena, size_t begin, size_t end, size_t rest)
-{
-    const struct defrag_build *build = arena->contender->build;
-    struct bystanders others = {.begin = begin, .end = end, .rest = rest};
-    const void *address;
-
-    defrag_status status = build->walk(arena->pool, bystander_add, &others);
-    for (size_t i = 0; i < others.count && status == DEFRAG_OK; i++) {
-        status = build->try_lock_shared(arena->pool, others.handles[i], &address);
-    }
-    if (status == DEFRAG_OK) {
-        status = build->compact(arena->pool);
-    }
-    for (size_t i = 0; i < others.count && status == DEFRAG_OK; i++) {
-        status = build->unlock(arena->pool, others.handles[i]);
-    }
-    free(others.handles);
-    return outcome_of(arena, status);
+    arena->contender->build->slide(arena->pool, begin, end);
 }
 
 bool arena_statistics(const struct arena *arena, defrag_statistics *out)

@@ -112,11 +112,11 @@ size_t arena_place(struct arena *arena, uint32_t object);
 enum outcome arena_compact_step(struct arena *arena, size_t bytes);
 
 /*
- * defrag_compact() of the blocks whose headers are from `begin` to before `end`, or from
- * `rest` on, in bytes from the beginning of the pool: all others are locked meanwhile.
- * libdefrag alone.
+ * libdefrag alone: slides the blocks from `begin`, where a free block begins, to `end` together, none of
+ * them locked. Both are places of headers, in bytes from the beginning of the pool; an end above all blocks
+ * is where they end.
  */
-enum outcome arena_compact_part(struct arena *arena, size_t begin, size_t end, size_t rest);
+void arena_slide(struct arena *arena, size_t begin, size_t end);
 
 /* What defrag_statistics_get() and defrag_walk() tell; false, and nothing, of a policy. O(blocks). */
 bool arena_statistics(const struct arena *arena, defrag_statistics *out);

@@ -53,39 +53,40 @@ static void layout_read(struct layout *layout, const struct gauge *gauge)
 
 /*
  * The table will take so many bytes from the end. Where they are not free there, what lies
- * above the last free block has to slide in any case: it is left out, and where it begins
- * is returned; else a place that nothing reaches.
+ * above the last free block has to slide in any case, and is left out. False: it is locked.
  */
-static size_t layout_keep(struct layout *layout, size_t bytes)
+static bool layout_keep(struct layout *layout, size_t bytes)
 {
-    size_t at = 0, last = 0, last_at = 0;
-
-    if (layout->stretches[layout->count - 1].bytes >= bytes) {
-        layout->stretches[layout->count - 1].bytes -= bytes;
-        return SIZE_MAX / 2;
-    }
-    for (size_t i = 0; i < layout->count; at += layout->stretches[i++].bytes) {
-        if (!layout->stretches[i].is_used && layout->stretches[i].bytes > 0) {
-            last = i;
-            last_at = at;
+    for (; layout->count > 0; layout->count--) {
+        struct stretch *last = &layout->stretches[layout->count - 1];
+        if (!last->is_used && last->bytes >= bytes) {
+            last->bytes -= bytes;
+            return true;
+        }
+        if (last->stays) {
+            return false;
         }
     }
-    layout->count = last + 1;
-    layout->stretches[last].bytes -= bytes;
-    return last_at;
+    return false;
+}
+
+static size_t layout_end(const struct layout *layout)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < layout->count; i++) {
+        bytes += layout->stretches[i].bytes;
+    }
+    return bytes;
 }
 
 /* The blocks' room has changed since by what the table took or gave back. */
 static uint64_t layout_floor(struct layout *layout, const struct gauge *gauge, size_t need)
 {
     defrag_statistics now;
-    size_t total = 0;
 
     arena_statistics(gauge->arena, &now);
     size_t end = now.pool_bytes - now.table_bytes - now.control_bytes;
-    for (size_t i = 0; i < layout->count; i++) {
-        total += layout->stretches[i].bytes;
-    }
+    size_t total = layout_end(layout);
     if (end > total) {
         layout->stretches[layout->count - 1].bytes += end - total;
     }
@@ -153,14 +154,21 @@ static enum outcome alloc_sliding(struct gauge *gauge, uint32_t object, size_t b
     struct layout *now = &gauge->now;
 
     layout_read(now, gauge);
-    size_t rest = layout_keep(now, table_growth(gauge));
+    size_t all = now->count;
+    if (!layout_keep(now, table_growth(gauge))) {
+        return OUTCOME_REFUSED;
+    }
     struct floor_run run = floor_slide(now->stretches, now->count, need_of(gauge, bytes));
     if (run.end == 0) {
         return OUTCOME_REFUSED;
     }
-    enum outcome outcome =
-        arena_compact_part(gauge->arena, now->origin + run.begin, now->origin + run.end, now->origin + rest);
-    return outcome == OUTCOME_SERVED ? arena_alloc(gauge->arena, object, bytes) : outcome;
+    bool is_last = run.end == layout_end(now);
+    if (now->count < all && !is_last) {
+        size_t last_bytes = now->stretches[now->count - 1].bytes;
+        arena_slide(gauge->arena, now->origin + layout_end(now) - last_bytes, SIZE_MAX / 2);
+    }
+    arena_slide(gauge->arena, now->origin + run.begin, is_last ? SIZE_MAX / 2 : now->origin + run.end);
+    return arena_alloc(gauge->arena, object, bytes);
 }
 
 static enum outcome alloc_anyhow(struct gauge *gauge, uint32_t object, size_t bytes)

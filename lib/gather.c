@@ -5,9 +5,9 @@
 /* The window of all between `o` and the last block below it that stays. */
 static struct slide_window window_below(const defrag_pool *pool, df_granules o)
 {
-    struct slide_window window = {DF_FIRST, 0, 0};
+    struct slide_window window = {DF_FIRST, 0, 0, false};
     for (df_granules at = DF_FIRST; at < o; at += block_size(pool, at, block_header(pool, at)))
-        df_window_add(pool, &window, at, false);
+        df_window_add(pool, &window, at);
     return window;
 }
 
@@ -23,7 +23,7 @@ static struct slide_run cheapest_run_around(const defrag_pool *pool, df_granules
     struct slide_window window = window_below(pool, o);
     df_granules end = o + own;
     for (;;) {
-        df_window_shrink(pool, &window, need, o, false);
+        df_window_shrink(pool, &window, need, o);
         df_granules live = window.live + (window.begin < o ? own : 0);
         if (window.length >= need && (!best.found || live < best.live))
             best = (struct slide_run){window.begin, end, live, true};

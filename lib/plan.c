@@ -33,19 +33,18 @@
  * whose last gap is then the one below them, less what the table takes.
  */
 #include "plan.h"
-#include "slide.h"
 
 /* Blocks and holes looked at for each slot of the table, unless the configuration says otherwise. */
 #define PLAN_VISITS 64
 
 struct search {
+    struct df_plan *plan;  /* what is tried out; in the end, the best          */
+    struct slide_run best; /* so far                                           */
     df_granules need;
     df_granules grow;
     df_granules last_size; /* of the last gap, what may be part of an interval */
     df_granules limit;     /* the most that it may cost                        */
-    uint64_t visits;
-    uint64_t visits_max;
-    struct df_plan *best;
+    uint32_t visits_max;   /* UINT32_MAX: no limit                             */
 };
 
 /* --- Intervals ---------------------------------------------------------------------- */
@@ -60,26 +59,28 @@ static df_granules gap_end(const defrag_pool *pool, df_granules o, df_granules l
 /* The empty interval at `begin`. */
 static void interval_begin(const defrag_pool *pool, struct df_plan *plan, df_granules begin)
 {
-    plan->begin = begin;
-    plan->end = gap_end(pool, begin, plan->last);
-    plan->cost = 0;
+    plan->run.begin = begin;
+    plan->run.end = gap_end(pool, begin, plan->last);
+    plan->run.live = 0;
 }
 
 /* Takes the next block into the interval, and the gap behind it; false if there is none, or it stays. */
 static bool interval_extend(const defrag_pool *pool, struct df_plan *plan)
 {
-    df_word header = block_header(pool, plan->end);
-    if (plan->end == plan->last || mover_stays(pool, plan->end, header))
+    df_granules end = plan->run.end;
+    df_word header = block_header(pool, end);
+    if (end == plan->last || mover_stays(pool, end, header))
         return false;
-    plan->cost += header_size(header);
-    plan->end = gap_end(pool, plan->end + header_size(header), plan->last);
+    plan->run.live += header_size(header);
+    plan->run.end = gap_end(pool, end + header_size(header), plan->last);
     return true;
 }
 
 /* Its length, with what may be used of the last gap. */
-static df_granules interval_length(const struct search *search, const struct df_plan *plan)
+static df_granules interval_length(const struct search *search)
 {
-    return plan->end - plan->begin + (plan->end == plan->last ? search->last_size : 0);
+    const struct df_plan *plan = search->plan;
+    return plan->run.end - plan->run.begin + (plan->run.end == plan->last ? search->last_size : 0);
 }
 
 /* --- Reserving ---------------------------------------------------------------------- */
@@ -89,30 +90,32 @@ static df_granules interval_length(const struct search *search, const struct df_
  * equals; the top is one. 0: none. The last gap is none but the wilderness, of which
  * the table keeps what it needs.
  */
-static df_granules find_hole(const defrag_pool *pool, struct search *search, const struct df_plan *plan,
-                             df_granules size)
+static df_granules find_hole(const defrag_pool *pool, const struct search *search, df_granules size)
 {
+    struct df_plan *plan = search->plan;
     df_granules best = 0;
     df_granules best_size = heap_capacity(pool) + 1;
-    if (plan->end != plan->last && heap_wilderness(pool) >= size + search->grow) {
+    if (plan->run.end != plan->last && heap_wilderness(pool) >= size + search->grow) {
         best = pool->top;
         best_size = heap_wilderness(pool) - search->grow;
     }
     /* Where a hole was found, those of the bins above are larger. */
-    for (unsigned bin = bins_of(size); bin != 0 && bin <= bins_of(best_size); bin = bins_above(pool->map, bin)) {
+    unsigned bin = bins_of(size);
+    while (bin != 0 && bin <= bins_of(best_size)) {
         df_granules sentinel = bins_sentinel(bin);
         df_granules o = bins_head(pool, bin);
         while (o != sentinel) {
             df_word links = block_links(pool, o);
             df_granules hole = links_size(links);
-            search->visits++;
+            plan->visits++;
             if (hole >= size && (hole < best_size || (hole == best_size && o < best)) && o < plan->last
-                && o - plan->begin >= plan->end - plan->begin) {
+                && o - plan->run.begin >= plan->run.end - plan->run.begin) {
                 best = o;
                 best_size = hole;
             }
             o = links_next(links);
         }
+        bin = bins_above(pool->map, bin);
     }
     return best;
 }
@@ -125,9 +128,10 @@ static void reserve_place(defrag_pool *pool, struct df_plan *plan, df_granules o
     if (o == pool->top) {
         block_set_top(pool, o + size);
     } else {
-        previous = (df_granules)block_header(pool, o);
+        df_word header = block_header(pool, o);
+        previous = (df_granules)header;
         next = links_next(block_links(pool, o));
-        df_granules rest = df_bins_remove(pool, o, block_header(pool, o)) - size;
+        df_granules rest = df_bins_remove(pool, o, header) - size;
         if (rest)
             df_bins_insert(pool, o + size, rest);
         else
@@ -169,39 +173,48 @@ static void release_place(defrag_pool *pool, struct df_plan *plan)
     block_set_prev_free(pool, o + size);
 }
 
-static void release(defrag_pool *pool, struct df_plan *plan)
+void df_plan_release(defrag_pool *pool, struct df_plan *plan)
 {
     while (plan->places > 0)
         release_place(pool, plan);
+    mover_end(pool);
 }
 
-/*
- * Whether all blocks of the interval have a place; the places are then reserved.
- * What stays at its beginning, with no gap below, is no part of it.
- */
-static bool reserve(defrag_pool *pool, struct search *search, struct df_plan *plan)
+/* Finds a place for the used block at `o`, or room to stay; what stays at the interval's begin is no part of it. */
+static bool reserve_block(defrag_pool *pool, const struct search *search, df_granules o, df_granules *room)
 {
-    df_granules room = interval_length(search, plan) - search->need;
-    for (df_granules o = plan->begin; o < plan->end;) {
+    struct df_plan *plan = search->plan;
+    df_word header = block_header(pool, o);
+    df_granules size = header_size(header);
+    df_granules hole = find_hole(pool, search, size);
+    if (plan->visits > search->visits_max)
+        return false;
+    if (hole != 0) {
+        reserve_place(pool, plan, hole, size, header_owner(header));
+        return true;
+    }
+    if (size > *room)
+        return false;
+    *room -= size;
+    if (o == plan->run.begin) {
+        plan->run.begin += size;
+        plan->run.live -= size;
+    }
+    return true;
+}
+
+/* Whether all blocks of the interval have a place; what was found is reserved. */
+static bool reserve(defrag_pool *pool, const struct search *search)
+{
+    struct df_plan *plan = search->plan;
+    df_granules room = interval_length(search) - search->need;
+    mover_begin(pool);
+    df_granules o = plan->run.begin;
+    while (o < plan->run.end) {
         df_word header = block_header(pool, o);
-        df_granules size = block_size(pool, o, header);
-        o += size;
-        if (!header_is_used(header))
-            continue;
-        df_granules hole = find_hole(pool, search, plan, size);
-        if (search->visits > search->visits_max || (hole == 0 && size > room)) {
-            release(pool, plan);
+        if (header_is_used(header) && !reserve_block(pool, search, o, &room))
             return false;
-        }
-        if (hole != 0) {
-            reserve_place(pool, plan, hole, size, header_owner(header));
-            continue;
-        }
-        room -= size;
-        if (o - size == plan->begin) {
-            plan->begin = o;
-            plan->cost -= size;
-        }
+        o += block_size(pool, o, header);
     }
     return true;
 }
@@ -211,34 +224,38 @@ static bool reserve(defrag_pool *pool, struct search *search, struct df_plan *pl
 /* Looks for an interval that begins at `begin`, within the limit. */
 static void search_from(defrag_pool *pool, struct search *search, df_granules begin)
 {
-    struct df_plan plan = *search->best;
+    struct df_plan *plan = search->plan;
+    uint32_t blocks = 0;
     uint32_t next = 0;
     uint32_t stride = 1;
-    interval_begin(pool, &plan, begin);
-    for (uint32_t blocks = 0; search->visits < search->visits_max; blocks++) {
-        search->visits++;
-        if (blocks >= next && interval_length(search, &plan) >= search->need) {
-            struct df_plan trial = plan;
-            if (reserve(pool, search, &trial)) {
-                release(pool, &trial);
-                *search->best = trial;
-                search->limit = trial.cost - 1;
+    interval_begin(pool, plan, begin);
+    do {
+        plan->visits++;
+        if (blocks >= next && interval_length(search) >= search->need) {
+            df_granules live = plan->run.live;
+            bool found = reserve(pool, search);
+            df_plan_release(pool, plan);
+            if (found) {
+                search->best = plan->run;
+                search->limit = plan->run.live - 1;
                 return;
             }
+            plan->run.begin = begin;
+            plan->run.live = live;
             next = blocks + stride;
             stride *= 2;
         }
-        if (!interval_extend(pool, &plan) || plan.cost > search->limit)
-            return;
-    }
+        blocks++;
+    } while (plan->visits <= search->visits_max && interval_extend(pool, plan) && plan->run.live <= search->limit);
 }
 
 /* The same at every place where one can begin. */
 static void search_within(defrag_pool *pool, struct search *search, df_granules limit)
 {
-    df_granules last = search->best->last;
+    df_granules last = search->plan->last;
+    df_granules begin = DF_FIRST;
     search->limit = limit;
-    for (df_granules begin = DF_FIRST; begin < last;) {
+    while (begin < last && search->plan->visits <= search->visits_max) {
         search_from(pool, search, begin);
         begin = gap_end(pool, begin, last);
         if (begin != last)
@@ -246,13 +263,13 @@ static void search_within(defrag_pool *pool, struct search *search, df_granules 
     }
 }
 
-/* Replaces the best plan, if there is a better one; none costs less than `least`. */
-static void search(defrag_pool *pool, struct search *search, df_granules least)
+/* Replaces the best, if there is a cheaper one; none costs less than `limit`. */
+static void search(defrag_pool *pool, struct search *search, df_granules limit)
 {
-    df_granules most = search->best->cost;
-    for (df_granules limit = least; limit < most;) {
+    df_granules most = search->best.live;
+    while (limit < most) {
         search_within(pool, search, limit);
-        if (search->best->cost < most || limit == most - 1)
+        if (search->best.live < most || limit == most - 1)
             return;
         limit = limit < most - limit ? 2 * limit : most - 1;
     }
@@ -260,23 +277,24 @@ static void search(defrag_pool *pool, struct search *search, df_granules least)
 
 /* --- Plans ------------------------------------------------------------------------------------ */
 
-static uint64_t visits_max(const defrag_pool *pool)
+static uint32_t visits_max(const defrag_pool *pool)
 {
     const defrag_config *config = heap_config(pool);
     uint32_t visits = config && config->plan_visits ? config->plan_visits : PLAN_VISITS;
-    return (uint64_t)visits * table_slots(pool);
+    uint64_t all = (uint64_t)visits * table_slots(pool);
+    return all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;
 }
 
 /* The last free block, or 0 if there is none above the last locked block. */
 static df_granules last_gap(const defrag_pool *pool)
 {
     df_granules gap = 0;
-    for (df_granules o = DF_FIRST; o < pool->top;) {
+    df_granules o = DF_FIRST;
+    while (o < pool->top) {
         df_word header = block_header(pool, o);
-        if (!header_is_used(header))
-            gap = o;
-        else if (mover_stays(pool, o, header))
-            gap = 0;
+        bool used = header_is_used(header);
+        if (!used || mover_stays(pool, o, header))
+            gap = used ? 0 : o;
         o += block_size(pool, o, header);
     }
     return gap;
@@ -293,26 +311,24 @@ bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct 
             return false;
         end = last + block_free_size(pool, last, block_header(pool, last));
     }
-    struct slide_run slide = df_cheapest_run(pool, size, last, end - last - grow, false);
-    struct slide_run least = df_cheapest_run(pool, size, last, end - last - grow, true);
-    if (!least.found)
+    *plan = (struct df_plan){.last = last, .sinks = sinks};
+    struct search s = {.plan = plan, .need = size, .grow = grow, .last_size = end - last - grow};
+    df_cheapest_run(pool, size, last, s.last_size, true, &plan->run);
+    if (!plan->run.found)
         return false;
-    df_granules most = slide.found ? slide.live : (df_granules)pool->floor - DF_FIRST - pool->free + 1;
-    *plan = (struct df_plan){slide.begin, slide.end, most, 0, 0, last, sinks, 0};
-    struct search s = {size, grow, end - last - grow, 0, 0, slide.found ? visits_max(pool) : UINT64_MAX, plan};
-    mover_begin(pool);
-    search(pool, &s, least.live);
-    if (plan->cost < most) {
-        s.visits_max = UINT64_MAX;
-        (void)reserve(pool, &s, plan);
-    } else if (!slide.found) {
-        mover_end(pool);
-        return false;
-    }
-    plan->visits = s.visits;
-    if (sinks)
-        plan->cost += pool->top - end;
-    return true;
+    df_cheapest_run(pool, size, last, s.last_size, false, &s.best);
+    s.visits_max = s.best.found ? visits_max(pool) : UINT32_MAX;
+    if (!s.best.found)
+        s.best.live = (df_granules)pool->floor - DF_FIRST - pool->free + 1;
+    df_granules most = s.best.live;
+    search(pool, &s, plan->run.live);
+    plan->run = s.best;
+    plan->run.found = s.best.found || s.best.live < most;
+    s.visits_max = UINT32_MAX;
+    if (s.best.live < most)
+        (void)reserve(pool, &s);
+    plan->cost = plan->run.live + (sinks ? pool->top - end : 0);
+    return plan->run.found;
 }
 
 bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
@@ -320,25 +336,20 @@ bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_gr
 {
     if (heap_wilderness(pool) < grow)
         return false;
-    *plan = (struct df_plan){0, 0, 0, 0, 0, pool->top, false, 0};
-    struct search s = {size, grow, heap_wilderness(pool) - grow, 0, 0, UINT64_MAX, plan};
+    *plan = (struct df_plan){.last = pool->top};
+    struct search s = {
+        .plan = plan, .grow = grow, .last_size = heap_wilderness(pool) - grow, .visits_max = UINT32_MAX};
     interval_begin(pool, plan, place);
-    while (interval_length(&s, plan) < size) {
+    while (interval_length(&s) < size) {
         if (!interval_extend(pool, plan))
             return false;
     }
-    s.need = interval_length(&s, plan); /* nothing has room to stay */
-    mover_begin(pool);
-    bool clears = reserve(pool, &s, plan);
+    s.need = interval_length(&s); /* nothing has room to stay */
+    plan->cost = plan->run.live;
+    bool clears = reserve(pool, &s);
     if (!clears)
-        mover_end(pool);
+        df_plan_release(pool, plan);
     return clears;
-}
-
-void df_plan_release(defrag_pool *pool, struct df_plan *plan)
-{
-    release(pool, plan);
-    mover_end(pool);
 }
 
 void df_plan_commit(defrag_pool *pool, const struct df_plan *plan)
@@ -353,8 +364,8 @@ void df_plan_commit(defrag_pool *pool, const struct df_plan *plan)
         df_heap_give(pool, from, header_size(header), header);
         place = below;
     }
-    bool is_last = plan->end == plan->last;
+    bool is_last = plan->run.end == plan->last;
     if (plan->sinks && !is_last)
         (void)df_slide(pool, plan->last, pool->top);
-    (void)df_slide(pool, plan->begin, is_last ? pool->top : plan->end);
+    (void)df_slide(pool, plan->run.begin, is_last ? pool->top : plan->run.end);
 }

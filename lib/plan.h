@@ -6,22 +6,21 @@
 #ifndef DF_PLAN_H
 #define DF_PLAN_H
 
-#include "heap.h"
+#include "slide.h"
 
 /*
- * The unlocked blocks of [begin, end) leave for the places that are reserved for
- * them, or slide down to `begin`. Where the last gap is to be part of it, it ends where
+ * The unlocked blocks of the run leave for the places that are reserved for them, or
+ * slide down to its beginning. Where the last gap is to be part of it, it ends where
  * that begins.
  */
 struct df_plan {
-    df_granules begin;
-    df_granules end;
+    struct slide_run run;
     df_granules cost;     /* granules that will move                               */
     df_granules reserved; /* the place reserved last; 0: none, all slide           */
     uint32_t places;      /* so many are                                           */
     df_granules last;     /* where the last gap begins                             */
+    uint32_t visits;      /* blocks and holes that were looked at                  */
     bool sinks;           /* what lies above the last gap slides down to it as well */
-    uint64_t visits;      /* blocks and holes that were looked at                  */
 };
 
 /*

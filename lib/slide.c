@@ -53,29 +53,31 @@ df_granules df_slide(defrag_pool *pool, df_granules begin, df_granules end)
 
 /* --- The cheapest run ------------------------------------------------------------------ */
 
-void df_window_add(const defrag_pool *pool, struct slide_window *window, df_granules o, bool leave)
+void df_window_add(const defrag_pool *pool, struct slide_window *window, df_granules o)
 {
     df_word header = block_header(pool, o);
     df_granules size = block_size(pool, o, header);
     bool used = header_is_used(header);
     if (used && mover_stays(pool, o, header)) {
-        *window = (struct slide_window){o + size, 0, 0};
+        window->begin = o + size;
+        window->length = 0;
+        window->live = 0;
         return;
     }
     if (used)
         window->live += size;
-    if (!used || leave)
+    if (!used || window->leave)
         window->length += size;
 }
 
 void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_granules need,
-                      df_granules last, bool leave)
+                      df_granules last)
 {
     while (window->begin != last) {
         df_word header = block_header(pool, window->begin);
         df_granules size = block_size(pool, window->begin, header);
         bool used = header_is_used(header);
-        df_granules length = !used || leave ? size : 0;
+        df_granules length = !used || window->leave ? size : 0;
         if (window->length - length < need)
             return;
         window->length -= length;
@@ -85,27 +87,27 @@ void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_g
     }
 }
 
-struct slide_run df_cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop,
-                                 df_granules stop_size, bool leave)
+void df_cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop, df_granules stop_size,
+                     bool leave, struct slide_run *best)
 {
-    struct slide_run best = {0, 0, 0, false};
-    struct slide_window window = {DF_FIRST, 0, 0};
+    *best = (struct slide_run){0, 0, 0, false};
+    struct slide_window window = {DF_FIRST, 0, 0, leave};
     df_granules o = DF_FIRST;
     for (;;) {
         df_granules end = stop;
         if (o == stop) {
             window.length += stop_size;
         } else {
-            df_window_add(pool, &window, o, leave);
+            df_window_add(pool, &window, o);
             end = o + block_size(pool, o, block_header(pool, o));
         }
         if (window.length >= need) {
-            df_window_shrink(pool, &window, need, o, leave);
-            if (!best.found || window.live < best.live)
-                best = (struct slide_run){window.begin, end, window.live, true};
+            df_window_shrink(pool, &window, need, o);
+            if (!best->found || window.live < best->live)
+                *best = (struct slide_run){window.begin, end, window.live, true};
         }
         if (o == stop)
-            return best;
+            return;
         o = end;
     }
 }

@@ -19,16 +19,17 @@ struct slide_run {
 /* The run of blocks that ends at the mark, as a search carries it along. */
 struct slide_window {
     df_granules begin;
-    df_granules length; /* granules of its gaps; where blocks can leave it, of its blocks too */
-    df_granules live;   /* granules of its blocks                                             */
+    df_granules length; /* granules of its gaps; if blocks may leave it, of its blocks too */
+    df_granules live;   /* granules of its blocks                                          */
+    bool leave;
 };
 
 /* Takes the block at `o` into the window, or begins anew behind it if it stays. */
-void df_window_add(const defrag_pool *pool, struct slide_window *window, df_granules o, bool leave);
+void df_window_add(const defrag_pool *pool, struct slide_window *window, df_granules o);
 
 /* Drops what the window begins with, but nothing from `last` on, as long as it is `need` long without. */
 void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_granules need,
-                      df_granules last, bool leave);
+                      df_granules last);
 
 /*
  * The cheapest run for `need` granules among the blocks below `stop`, where a
@@ -36,8 +37,8 @@ void df_window_shrink(const defrag_pool *pool, struct slide_window *window, df_g
  * If `leave`, the blocks of the run may leave it, and its whole length counts: what
  * no way of making room can do for less.
  */
-struct slide_run df_cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop,
-                                 df_granules stop_size, bool leave);
+void df_cheapest_run(const defrag_pool *pool, df_granules need, df_granules stop, df_granules stop_size,
+                     bool leave, struct slide_run *best);
 
 /* Slides the used blocks of [begin, end) down to `begin` and takes its gaps out of their bins. */
 df_granules df_slide_down(defrag_pool *pool, df_granules begin, df_granules end);

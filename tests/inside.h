@@ -63,8 +63,8 @@ struct inside {
     /* Makes the plan for so many granules, and `grow` of the table, and leaves it; false if there is none. */
     bool (*plan)(defrag_pool *pool, size_t granules, size_t grow, struct inside_plan *out);
 
-    /* Makes a gap of so many granules where a gap begins, or a block behind another, `start` bytes from the pool. */
-    bool (*clear_at)(defrag_pool *pool, size_t start, size_t granules, size_t *moved);
+    /* The same of a gap where one begins, or a block behind another, `start` bytes from the pool; it is made. */
+    bool (*clear_at)(defrag_pool *pool, size_t start, size_t granules, size_t grow, size_t *moved);
 
     /*
      * Lists the fields that must be exactly as they are for the pool to be

@@ -42,8 +42,8 @@ static void failure_counters(size_t *first, size_t *end)
 
 static size_t cheapest_run(const defrag_pool *pool, size_t granules, bool leave)
 {
-    struct slide_run run =
-        df_cheapest_run(pool, (df_granules)granules, pool->top, heap_wilderness(pool), leave);
+    struct slide_run run;
+    df_cheapest_run(pool, (df_granules)granules, pool->top, heap_wilderness(pool), leave, &run);
     return run.found ? run.live : SIZE_MAX;
 }
 
@@ -57,11 +57,11 @@ static bool plan(defrag_pool *pool, size_t granules, size_t grow, struct inside_
     return true;
 }
 
-static bool clear_at(defrag_pool *pool, size_t start, size_t granules, size_t *moved)
+static bool clear_at(defrag_pool *pool, size_t start, size_t granules, size_t grow, size_t *moved)
 {
     struct df_plan plan;
     df_granules place = (df_granules)((start + DF_WORD) / DF_GRANULE);
-    if (!df_plan_clear(pool, place, (df_granules)granules, 0, &plan))
+    if (!df_plan_clear(pool, place, (df_granules)granules, (df_granules)grow, &plan))
         return false;
     *moved = plan.cost;
     df_plan_commit(pool, &plan);

@@ -180,7 +180,7 @@ static struct interval search_from(struct heap *heap, size_t begin, size_t limit
     struct interval interval = {false, begin, begin, 0, 0};
     size_t next = begin;
     unsigned tries = 0;
-    while (heap->visits < heap->visits_max) {
+    do {
         heap->visits++;
         if (interval.end >= next && length_of(heap, &interval) >= heap->need) {
             struct interval trial = interval;
@@ -191,12 +191,10 @@ static struct interval search_from(struct heap *heap, size_t begin, size_t limit
             tries++;
             next = interval.end + ((size_t)1 << (tries - 1));
         }
-        if (interval.end == heap->blocks || heap->stays[interval.end])
+        if (heap->visits > heap->visits_max || interval.end == heap->blocks || heap->stays[interval.end])
             break;
         interval.cost += heap->size[interval.end++];
-        if (interval.cost > limit)
-            break;
-    }
+    } while (interval.cost <= limit);
     return interval;
 }
 
@@ -206,7 +204,7 @@ static struct interval search(struct heap *heap, size_t floor, size_t highest)
     struct interval best = {false, 0, 0, 0, 0};
     for (size_t limit = floor;; limit *= 2) {
         size_t cost = limit < highest ? limit : highest;
-        for (size_t begin = 0; begin < heap->blocks; begin++) {
+        for (size_t begin = 0; begin < heap->blocks && heap->visits <= heap->visits_max; begin++) {
             struct interval found = search_from(heap, begin, best.found ? best.cost - 1 : cost);
             if (found.found)
                 best = found;
@@ -237,7 +235,7 @@ static void plan(struct heap *heap, uint64_t visits, struct planned *planned)
         planned->leave = found.leave;
         planned->found = found.found;
         planned->moved = found.cost;
-        planned->cut = heap->visits >= heap->visits_max;
+        planned->cut = heap->visits > heap->visits_max;
         /* The places of the best are reserved once more. */
         heap->visits_max = UINT64_MAX;
         if (found.found)
@@ -269,15 +267,16 @@ struct planned planner_plan(const struct layout *layout, size_t granules, size_t
     return planned;
 }
 
-struct planned planner_clear(const struct layout *layout, size_t block, size_t granules)
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken)
 {
     struct planned planned = {.slide = SIZE_MAX, .floor = SIZE_MAX};
     struct interval interval = {false, block, block, 0, 0};
     struct heap heap;
     heap_open(&heap, layout, granules);
-    while (length_of(&heap, &interval) < granules && interval.end < heap.blocks && !heap.stays[interval.end])
+    bool keeps = heap_keep(&heap, taken) && !heap.sinks;
+    while (keeps && length_of(&heap, &interval) < granules && interval.end < heap.blocks && !heap.stays[interval.end])
         interval.cost += heap.size[interval.end++];
-    heap.need = length_of(&heap, &interval);
+    heap.need = keeps ? length_of(&heap, &interval) : 0;
     heap.visits_max = UINT64_MAX;
     if (heap.need >= granules) {
         planned.moved = interval.cost;

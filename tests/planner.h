@@ -29,10 +29,7 @@ struct planned {
  */
 struct planned planner_plan(const struct layout *layout, size_t granules, size_t taken, uint32_t visits);
 
-/*
- * The same of a gap that begins where the gap below block `block` does, the
- * wilderness being long enough for the table: all that lies in it leaves.
- */
-struct planned planner_clear(const struct layout *layout, size_t block, size_t granules);
+/* The same of a gap that begins where the gap below block `block` does: all that lies in it leaves. */
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken);
 
 #endif

@@ -160,7 +160,8 @@ static void churn_open(struct churn *c, const struct defrag_build *b, uint64_t s
 {
     *c = (struct churn){.b = b, .inside = inside_of(b->name), .random = seed};
     size_t granules = 60 + support_below(&c->random, 400);
-    c->config.plan_visits = seed % 4 == 0 ? 1 + (uint32_t)support_below(&c->random, 4) : 0;
+    static const uint32_t visits[] = {0, 1, 3, UINT32_MAX};
+    c->config.plan_visits = visits[seed % 4];
     c->fill = 80 + (unsigned)support_below(&c->random, 20);
     c->pins = seed % 3 == 0 ? 0 : (unsigned)support_below(&c->random, 30);
     c->pool = support_pool_of(b, &c->buffer, granules, &c->config);
@@ -269,10 +270,11 @@ static void clear(struct churn *c)
     size_t block = support_below(&c->random, c->layout.blocks + 1);
     size_t start = c->layout.stretches[index_of(&c->layout, block)].start;
     size_t granules = support_granules(c->inside, draw(c));
-    struct planned plan = planner_clear(&c->layout, block, granules);
+    size_t grow = support_below(&c->random, 2);
+    struct planned plan = planner_clear(&c->layout, block, granules, grow);
     size_t moved = 0;
     memcpy(c->image, c->pool, c->bytes);
-    bool found = c->inside->clear_at(c->pool, start, granules, &moved);
+    bool found = c->inside->clear_at(c->pool, start, granules, grow, &moved);
     EXPECT(found == plan.found && (!found || moved == plan.moved), "%s and %zu granules, not %s and %zu",
            found ? "cleared" : "left", moved, plan.found ? "cleared" : "left", plan.moved);
     EXPECT_STATUS(c->b->check(c->pool), DEFRAG_OK);

@@ -24,7 +24,7 @@ measure() {
 }
 
 host_build() {
-    measure "$1" 512 gcc -O2 $2
+    measure "$1" 576 gcc -O2 $2
 }
 
 measured=0
@@ -34,7 +34,7 @@ if command -v gcc >/dev/null; then
     measure n8-as-written 4096 gcc -O0 -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8
 fi
 if command -v arm-none-eabi-gcc >/dev/null; then
-    for target in cortex-m3:320 cortex-m0plus:384; do
+    for target in cortex-m3:336 cortex-m0plus:384; do
         cpu=${target%:*}
         measure $cpu-n8 ${target#*:} arm-none-eabi-gcc -mcpu=$cpu -mthumb -Os \
             -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 -DDEFRAG_ALIGNMENT=8

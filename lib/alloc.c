@@ -7,7 +7,10 @@
  * grow for its handle, the wilderness must have that granule besides.
  */
 #include "check.h"
+#include "gather.h"
 #include "guard.h"
+#include "mover.h"
+#include "plan.h"
 #include "room.h"
 #include "scramble.h"
 
@@ -109,13 +112,63 @@ static defrag_status allocate_anyhow(defrag_pool *pool, size_t bytes, defrag_han
     return status;
 }
 
-/* The same, and then whatever may lie elsewhere does, if the configuration says so. */
+/* After an allocation whatever may lie elsewhere does, if the configuration says so. */
+static void scramble_after(defrag_pool *pool, defrag_handle handle)
+{
+    if (scramble_is_free(pool))
+        df_scramble_stretches(pool, pool->moved_granules, handle_slot(handle.bits));
+}
+
 static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *out)
 {
     defrag_status status = allocate_anyhow(pool, bytes, out);
-    if (status == DEFRAG_OK && scramble_is_free(pool))
-        df_scramble_stretches(pool, pool->moved_granules, handle_slot(out->bits));
+    if (status == DEFRAG_OK)
+        scramble_after(pool, *out);
     return status;
+}
+
+/* --- Placing low --------------------------------------------------------------------- */
+
+/*
+ * Clears `size` granules at the lowest place that can be: the bottom, or right behind
+ * a block that stays. Returns where, or 0 if there is none.
+ */
+static df_granules clear_low(defrag_pool *pool, df_granules size, df_granules grow)
+{
+    struct df_plan plan;
+    bool borders = true;
+    for (df_granules o = DF_FIRST;;) {
+        df_word header = block_header(pool, o);
+        bool stays = header_is_used(header) && mover_stays(pool, o, header);
+        if (borders && !stays && df_plan_clear(pool, o, size, grow, &plan)) {
+            df_plan_commit(pool, &plan);
+            return o;
+        }
+        if (borders && !stays && heap_wilderness(pool) >= grow && df_lift(pool, o, size, grow))
+            return o;
+        if (o == pool->top)
+            return 0;
+        borders = stays;
+        o += block_size(pool, o, header);
+    }
+}
+
+/* Allocates at the lowest place that can be cleared; where there is none, anywhere. */
+static defrag_status allocate_low(defrag_pool *pool, size_t bytes, defrag_handle *out)
+{
+    df_granules size = heap_granules(pool, bytes);
+    int need = df_table_need(pool);
+    if (size == 0 || need < 0 || heap_is_manual(pool) || pool->free < size + (df_granules)need)
+        return allocate(pool, bytes, out);
+    if (!check_is_passed(pool))
+        return DEFRAG_CORRUPT;
+    df_granules o = clear_low(pool, size, (df_granules)need);
+    if (o == 0)
+        return allocate(pool, bytes, out);
+    (void)place(pool, o == pool->top ? 0 : o, size, (df_granules)need);
+    name_new(pool, o, size, out);
+    scramble_after(pool, *out);
+    return DEFRAG_OK;
 }
 
 /* --- The public forms ------------------------------------------------------------------- */
@@ -242,7 +295,7 @@ static bool is_sound(const defrag_request *request)
 {
     size_t alignment = request->alignment;
     return alignment <= DF_LARGEST_ALIGNMENT && (alignment & (alignment - 1)) == 0
-           && (request->flags & ~(uint32_t)DEFRAG_ZERO) == 0;
+           && (request->flags & ~(uint32_t)(DEFRAG_ZERO | DEFRAG_PLACE_LOW)) == 0;
 }
 
 /* The bytes of a block that is so much longer as its alignment costs; SIZE_MAX if they overflow. */
@@ -278,7 +331,8 @@ defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *requ
         return status;
     size_t bytes = total_bytes(request->count ? request->count : 1, request->bytes);
     df_word align = entry_of_alignment(request->alignment);
-    status = allocate(pool, padded_bytes(bytes, align), out);
+    size_t padded = padded_bytes(bytes, align);
+    status = request->flags & DEFRAG_PLACE_LOW ? allocate_low(pool, padded, out) : allocate(pool, padded, out);
     if (status == DEFRAG_OK)
         align_new(pool, *out, align);
     return request->flags & DEFRAG_ZERO ? end_zeroed(pool, status, *out) : end(pool, status);

@@ -265,7 +265,8 @@ typedef struct defrag_config {
 } defrag_config;
 
 enum {
-    DEFRAG_ZERO = 1u << 0 /* every byte of the payload is zero */
+    DEFRAG_ZERO = 1u << 0,     /* every byte of the payload is zero                             */
+    DEFRAG_PLACE_LOW = 1u << 1 /* the block is going to be locked for long: put it out of the way */
 };
 
 /* A request in full, for defrag_alloc_request(). All zero but `bytes` is defrag_alloc(). */
@@ -273,7 +274,7 @@ typedef struct defrag_request {
     size_t bytes;     /* of one element                                                         */
     size_t count;     /* elements; 0 means 1 element (an empty slice is `bytes` 0)              */
     size_t alignment; /* a power of two, at most 128 granules; 0 means 1                        */
-    uint32_t flags;   /* DEFRAG_ZERO or 0                                                       */
+    uint32_t flags;   /* DEFRAG_ZERO, DEFRAG_PLACE_LOW, both or 0                               */
 } defrag_request;
 
 /*
@@ -443,6 +444,15 @@ DEFRAG_API defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count
  * a/g - 1 granules more than without, and largest_certain serves requests that are
  * a - g bytes smaller, as does defrag_make_room(). Locking, unlocking and freeing such
  * a block is O(1) as ever, but never the shortest way.
+ *
+ * DEFRAG_PLACE_LOW changes nothing of what is served, only where: at the bottom of the
+ * pool or right behind a locked block, the lowest such place that can be cleared; where
+ * an ordinary one would lie if there is none, and with DEFRAG_MANUAL. What lies there
+ * moves into holes elsewhere, less than the block's own bytes and one block; or, where
+ * they do not hold it, all up to the nearest gaps that together do moves up. Locked
+ * blocks side by side keep no free memory apart, so that more stays certain to be
+ * served. Lock it before the next call that may move it. Cost, besides: O(B + S), for
+ * each place tried O(blocks to move x holes), and the bytes moved.
  */
 DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_request *request,
                                               defrag_handle *out) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1, 2, 3);

@@ -141,3 +141,50 @@ bool df_gather(defrag_pool *pool, df_granules o, df_granules want)
     heap_lower_cursor(pool, run.begin);
     return true;
 }
+
+/* The end of the gaps from `place` on that hold `size` granules together, less `grow` of the wilderness; 0: none. */
+static df_granules lift_end(const defrag_pool *pool, df_granules place, df_granules size, df_granules grow)
+{
+    df_granules gaps = 0;
+    for (df_granules o = place; o < pool->top;) {
+        df_word header = block_header(pool, o);
+        if (!header_is_used(header))
+            gaps += block_free_size(pool, o, header);
+        else if (mover_stays(pool, o, header))
+            return 0;
+        o += block_size(pool, o, header);
+        if (gaps >= size)
+            return o;
+    }
+    return gaps + heap_wilderness(pool) >= size + grow ? pool->floor : 0;
+}
+
+/*
+ *   [ A ][ gap ][ B ][ gap ]  ->  [ gap      ][ A ][ B ]
+ *   place                  end    place
+ */
+bool df_lift(defrag_pool *pool, df_granules place, df_granules size, df_granules grow)
+{
+    df_granules end = lift_end(pool, place, size, grow);
+    if (end == 0)
+        return false;
+    mover_begin(pool);
+    bool to_top = end > pool->top;
+    struct chain chain = chain_make(pool, place, to_top ? pool->top : end);
+    if (to_top) {
+        end = place + size + chain.live;
+        block_set_top(pool, end);
+    } else {
+        block_set_prev_used(pool, end);
+    }
+    df_granules ceiling = chain_lift(pool, chain, end);
+    if (ceiling == pool->top) {
+        block_set_top(pool, place);
+    } else {
+        df_bins_insert(pool, place, ceiling - place);
+        block_set_prev_free(pool, ceiling);
+    }
+    mover_end(pool);
+    heap_lower_cursor(pool, place);
+    return true;
+}

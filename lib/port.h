@@ -113,6 +113,7 @@ void *memset(void *to, int value, size_t bytes);
 #define df_plan_release         DEFRAG_NAME(df_plan_release)
 #define df_make_room            DEFRAG_NAME(df_make_room)
 #define df_gather               DEFRAG_NAME(df_gather)
+#define df_lift                 DEFRAG_NAME(df_lift)
 #define df_largest_sum          DEFRAG_NAME(df_largest_sum)
 #endif
 

@@ -533,7 +533,7 @@ static bool is_sound(const struct model *m, enum model_form form, const defrag_r
 {
     return form != FORM_REQUEST
            || (r->alignment <= 128 * m->inside->granule && (r->alignment & (r->alignment - 1)) == 0
-               && r->flags <= DEFRAG_ZERO);
+               && r->flags <= (DEFRAG_ZERO | DEFRAG_PLACE_LOW));
 }
 
 /* Granules that the alignment of a sound request adds. */
@@ -593,12 +593,34 @@ static defrag_handle refuse_request(struct model *m, const defrag_request *reque
     return handle;
 }
 
+/*
+ * A block that is to be low is no higher than the lowest gap that held it, right behind a locked block or at the
+ * bottom; nor did more move for it than lay there, unless the ordinary way had to be gone.
+ */
+static void check_low(const struct model *m, const struct stretch *block, uint64_t moved_before)
+{
+    const struct layout *before = &m->before;
+    size_t need = layout_need(before);
+    for (size_t i = 0; layout_wilderness(before) >= need && i < before->count; i++) {
+        const struct stretch *s = &before->stretches[i];
+        size_t taken = i + 1 == before->count ? need : 0;
+        if (s->region == DEFRAG_REGION_USED || (i > 0 && !s[-1].pinned) || s->granules < block->granules + taken)
+            continue;
+        EXPECT(block->start <= s->start, "a block that was to be low is at %zu, and there was room at %zu",
+               block->start, s->start);
+        EXPECT(block->start < s->start || m->last.moved_bytes == moved_before, "blocks moved, and there was room");
+        return;
+    }
+}
+
 defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_request *request)
 {
     if (!is_sound(m, form, request))
         return refuse_request(m, request);
     bool fast = form == FORM_FAST || form == FORM_SLICE_FAST;
-    bool zeroed = form == FORM_SLICE || form == FORM_SLICE_FAST || (form == FORM_REQUEST && request->flags);
+    bool requests = form == FORM_REQUEST;
+    bool low = requests && (request->flags & DEFRAG_PLACE_LOW);
+    bool zeroed = form == FORM_SLICE || form == FORM_SLICE_FAST || (requests && (request->flags & DEFRAG_ZERO));
     size_t bytes = requested(form, request);
     size_t padding = padding_of(m, form, request);
     size_t granules = support_granules(m->inside, bytes) + padding;
@@ -607,6 +629,9 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
                                   : layout_predict_place(&m->before, granules, is_manual(m));
     defrag_handle handle = {0xffffffffu};
     defrag_status status = call_alloc(m, form, request, &handle);
+    /* Clearing a place of its own may succeed where no plan is found. */
+    if (low && status == DEFRAG_OK && verdict.status == DEFRAG_PINNED)
+        verdict.also = DEFRAG_OK;
     if (expect_verdict(verdict, status, fast ? "alloc_fast" : "alloc"))
         count_choice(m, fast, status);
     if (status != DEFRAG_OK) {
@@ -622,7 +647,9 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
     end(m, (struct outcome){.effect = still ? EFFECT_STILL : EFFECT_MOVES,
                             .fresh = handle,
                             .fresh_may_trim = !fast});
-    if (!still && !scrambles(m, true))
+    if (low && !still && !scrambles(m, true))
+        check_low(m, layout_find(&m->now, handle), moved);
+    else if (!still && !scrambles(m, true))
         check_room(m, moved, granules);
     if (m->now.highest)
         block_at(m, m->inside->slot_of(handle))->next_generation =

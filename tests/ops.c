@@ -166,7 +166,7 @@ static void set_request(const struct ops_record *r, size_t bytes, struct op *out
 {
     static const uint16_t alignments[16] = {0,  1,   2,   4,   8,    16,   32,   3,
                                             64, 128, 256, 512, 1024, 2048, 4096, 24};
-    static const uint8_t flags[4] = {0, DEFRAG_ZERO, DEFRAG_ZERO, 8};
+    static const uint8_t flags[4] = {0, DEFRAG_ZERO, DEFRAG_PLACE_LOW, 8};
     out->request.alignment = alignments[(r->b & 7) | (r->b >> 4 & 8)];
     out->request.flags = flags[r->b >> 3 & 3];
     out->request.count = r->b >> 5 & 3;

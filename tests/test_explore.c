@@ -16,7 +16,8 @@
  *   free, lock, lock_shared, unlock of every block
  *   clean, compact, compact_step with every budget in granules, scramble with a few seeds
  * A block has no lock, one shared one or the exclusive one. With the configuration
- * `aligned` an alloc_request is one for two granules' alignment, else for one. Where one block more
+ * `aligned` an alloc_request is one for two granules' alignment, else for one; with
+ * `low` it is one for a low place. Where one block more
  * than the scope has would live the call is made and checked all the same, but
  * not followed.
  *
@@ -52,7 +53,7 @@
  *
  *   test_explore                          the scopes of make check
  *   test_explore --large                  those of make exhaustive
- *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked|aligned]
+ *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked|aligned|low]
  *                [--seconds=N] [--megabytes=N]
  */
 #include "canon.h"
@@ -95,8 +96,8 @@ static const char *const call_names[CALLS] = {
 #define SEEDS      4     /* of scramble */
 #define BUDGET_ALL 0xffu /* a step's argument: no limit; else granules */
 
-enum configuration { PLAIN, MANUAL, HOOKED, ALIGNED };
-static const char *const configuration_names[] = {"plain", "manual", "hooked", "aligned"};
+enum configuration { PLAIN, MANUAL, HOOKED, ALIGNED, LOW };
+static const char *const configuration_names[] = {"plain", "manual", "hooked", "aligned", "low"};
 
 struct scope {
     const char *build;
@@ -492,13 +493,19 @@ static void expect_room(const struct explorer *e, unsigned granules)
            plan.slide, plan.floor);
 }
 
+static bool is_low(const struct explorer *e, enum call call)
+{
+    return call == CALL_REQUEST && e->scope.configuration == LOW;
+}
+
 static defrag_status call_alloc(struct explorer *e, enum call call, size_t bytes, defrag_handle *out)
 {
     size_t count = bytes % 4 == 0 ? 4 : bytes % 3 == 0 ? 3 : 1;
     defrag_request request = {.bytes = bytes / count,
                               .count = count,
                               .alignment = e->inside->granule << padding_for(e, call),
-                              .flags = e->salt & 1 ? DEFRAG_ZERO : 0};
+                              .flags = (e->salt & 1 ? DEFRAG_ZERO : 0u)
+                                       | (is_low(e, call) ? DEFRAG_PLACE_LOW : 0u)};
     switch (call) {
     case CALL_ALLOC:
         return e->build->alloc(e->pool, bytes, out);
@@ -531,6 +538,26 @@ static void expect_new_slot(const struct explorer *e, defrag_handle handle)
            "handle %08x: generation %u", (unsigned)handle.bits, generation);
 }
 
+/* It is no higher than a gap that held it, at the bottom or right behind a locked block, and where it is nothing moved. */
+static void expect_low(const struct explorer *e, unsigned slot, unsigned granules)
+{
+    const struct layout *layout = &e->layout;
+    size_t at = 0;
+    for (unsigned i = 0; i < e->after.blocks; i++)
+        if (e->after.block[i].slot == slot)
+            at = e->after.block[i].at;
+    for (size_t i = 0; layout_wilderness(layout) >= layout_need(layout) && i < layout->count; i++) {
+        const struct stretch *s = &layout->stretches[i];
+        size_t taken = i + 1 == layout->count ? layout_need(layout) : 0;
+        if (s->region == DEFRAG_REGION_USED || (i > 0 && !s[-1].pinned) || s->granules < granules + taken)
+            continue;
+        size_t gap = (s->start + e->inside->header) / e->inside->granule - e->canon->first;
+        EXPECT(at <= gap && (at < gap || e->displaced == 0), "slot %u is at %zu, and there was room at %zu", slot, at,
+               gap);
+        return;
+    }
+}
+
 static void try_alloc(struct explorer *e, enum call call, unsigned granules)
 {
     bool fast = call == CALL_ALLOC_FAST || call == CALL_SLICE_FAST;
@@ -543,7 +570,8 @@ static void try_alloc(struct explorer *e, enum call call, unsigned granules)
                         : layout_predict_place(&e->layout, granules, e->manual).status;
     defrag_handle handle = {0xffffffffu};
     defrag_status status = call_alloc(e, call, bytes, &handle);
-    EXPECT_STATUS(status, expected);
+    if (status != DEFRAG_OK || expected != DEFRAG_PINNED || !is_low(e, call))
+        EXPECT_STATUS(status, expected);
     if (status != DEFRAG_OK) {
         EXPECT(handle.bits == 0, "a failed alloc gave a handle");
         expect_refused(e, !fast);
@@ -557,7 +585,9 @@ static void try_alloc(struct explorer *e, enum call call, unsigned granules)
         expect_zero(e, handle, payload);
     expect_changed(e, (struct change){fast || e->manual ? MOVES_NONE : MOVES_ANY, e->inside->slot_of(handle),
                                       granules, 0});
-    if (!fast && !e->manual)
+    if (is_low(e, call))
+        expect_low(e, e->inside->slot_of(handle), granules);
+    else if (!fast && !e->manual)
         expect_room(e, granules);
 }
 
@@ -1137,7 +1167,7 @@ static const struct scope usual[] = {
     {"n8", 12, 3, PLAIN, 0, 512}, {"n16", 9, 3, PLAIN, 0, 512}, {"w16", 9, 3, PLAIN, 0, 512},
     {"n4", 13, 3, PLAIN, 0, 512}, {"w8", 13, 3, PLAIN, 0, 512}, {"n8", 7, 4, PLAIN, 0, 512},
     {"n8", 20, 2, PLAIN, 0, 512}, {"n8", 8, 3, MANUAL, 0, 512}, {"n8", 8, 3, HOOKED, 0, 512},
-    {"n8", 6, 5, PLAIN, 0, 512},  {"n4", 10, 3, ALIGNED, 0, 512}, {"n8", 6, 3, ALIGNED, 0, 512},
+    {"n8", 6, 5, PLAIN, 0, 512},  {"n4", 10, 3, ALIGNED, 0, 512}, {"n8", 6, 3, ALIGNED, 0, 512}, {"n8", 7, 3, LOW, 0, 512},
 };
 static const struct scope large[] = {
     {"n8", 12, 4, PLAIN, 0, 2560}, {"n16", 10, 4, PLAIN, 0, 1280}, {"w16", 10, 4, PLAIN, 0, 1280},
@@ -1188,7 +1218,7 @@ static unsigned number_of(const char *text, unsigned least, unsigned most)
 
 static enum configuration configuration_of(const char *text)
 {
-    for (int i = PLAIN; i <= ALIGNED; i++)
+    for (int i = PLAIN; i <= LOW; i++)
         if (strcmp(text, configuration_names[i]) == 0)
             return (enum configuration)i;
     bad_usage("configuration", text);

@@ -405,7 +405,7 @@ static void requests(const struct defrag_build *b)
         defrag_request request = {.bytes = 8, .alignment = bad[i]};
         REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_BAD_ARGUMENT);
     }
-    for (unsigned bit = 1; bit < 32; bit++) {
+    for (unsigned bit = 2; bit < 32; bit++) {
         defrag_request request = {.bytes = 8, .flags = 1u << bit};
         REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_BAD_ARGUMENT);
     }

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DEFRAG_PLACE_LOW: where such blocks come to lie, and what that does to the largest
+ * request that is certain to be served. The figures of DESIGN.md are what
+ * `BUILD=n8 tests/test_place_low` prints.
+ */
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static defrag_status place(const struct defrag_build *b, defrag_pool *pool, size_t bytes, uint32_t flags,
+                           defrag_handle *out)
+{
+    const defrag_request wanted = {.bytes = bytes, .flags = flags};
+    return b->alloc_request(pool, &wanted, out);
+}
+
+static const unsigned char *lock(const struct defrag_build *b, defrag_pool *pool, defrag_handle handle)
+{
+    const unsigned char *at = b->lock_shared(pool, handle);
+    EXPECT(at, "no lock");
+    return at;
+}
+
+static defrag_handle take(const struct defrag_build *b, defrag_pool *pool, size_t granules)
+{
+    defrag_handle handle;
+    EXPECT_STATUS(b->alloc(pool, support_payload(inside_of(b->name), granules), &handle), DEFRAG_OK);
+    return handle;
+}
+
+/* --- Where they lie ---------------------------------------------------------------------------------- */
+
+/* Each next one right behind the last, what lay there having left for the holes; the contents of all are kept. */
+static void side_by_side(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_pool *pool = support_pool_of(b, &buffer, 400, NULL);
+    const unsigned char *last = NULL;
+    defrag_handle others[20];
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned char byte = (unsigned char)(i + 1);
+        others[i] = take(b, pool, 3 + i % 5);
+        EXPECT_STATUS(b->write(pool, others[i], 0, &byte, 1), DEFRAG_OK);
+    }
+    const unsigned char *bottom = lock(b, pool, others[0]);
+    EXPECT_STATUS(b->unlock(pool, others[0]), DEFRAG_OK);
+    for (unsigned i = 0; i < 6; i++) {
+        defrag_handle pin;
+        uint64_t moved = support_statistics(b, pool).moved_bytes;
+        EXPECT_STATUS(place(b, pool, support_payload(inside, 10), DEFRAG_PLACE_LOW | DEFRAG_ZERO, &pin), DEFRAG_OK);
+        const unsigned char *at = lock(b, pool, pin);
+        EXPECT(at == (last ? last + 10 * inside->granule : bottom), "pin %u is not the lowest that can be", i);
+        EXPECT(support_statistics(b, pool).moved_bytes - moved < (10 + 8) * inside->granule, "pin %u cost %llu bytes",
+               i, (unsigned long long)(support_statistics(b, pool).moved_bytes - moved));
+        last = at;
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned char byte;
+        EXPECT_STATUS(b->read(pool, others[i], 0, &byte, 1), DEFRAG_OK);
+        EXPECT(byte == i + 1, "block %u lost its contents", i);
+    }
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* Behind a block that no hole holds: it moves up, if it is not locked. Then the next place will do. */
+static void next_best(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle pin, low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    defrag_handle large = take(b, pool, 60);
+    const unsigned char *bottom = lock(b, pool, large);
+    pin = take(b, pool, 3);
+    const unsigned char *at = lock(b, pool, pin);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 8), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(lock(b, pool, low) == at + 3 * inside->granule, "not right behind the locked block");
+    EXPECT_STATUS(b->unlock(pool, pin), DEFRAG_OK);
+    EXPECT_STATUS(b->unlock(pool, low), DEFRAG_OK);
+    EXPECT_STATUS(b->unlock(pool, large), DEFRAG_OK);
+    EXPECT_STATUS(b->free(pool, &low), DEFRAG_OK);
+    EXPECT_STATUS(b->write(pool, large, 0, "large", 5), DEFRAG_OK);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 8), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(lock(b, pool, low) == bottom, "the block is not at the bottom");
+    EXPECT(lock(b, pool, large) == bottom + 8 * inside->granule
+               && memcmp(bottom + 8 * inside->granule, "large", 5) == 0,
+           "what lay there has not moved up");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* The flag makes no request fail that is served without it, nor the other way round. */
+static void refused_as_ever(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 40, NULL);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 41), DEFRAG_PLACE_LOW, &low), DEFRAG_BAD_SIZE);
+    EXPECT_STATUS(place(b, pool, SIZE_MAX, DEFRAG_PLACE_LOW, &low), DEFRAG_BAD_SIZE);
+    (void)take(b, pool, 20);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 21), DEFRAG_PLACE_LOW, &low), DEFRAG_NO_MEMORY);
+    EXPECT(low.bits == 0, "a handle of nothing");
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 14), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* Nothing moves where it must not; with scrambling all is as sound as ever. */
+static void with_flags(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    for (uint32_t flags = DEFRAG_MANUAL; flags <= (DEFRAG_MANUAL | DEFRAG_SCRAMBLE); flags++) {
+        const defrag_config config = {.flags = flags};
+        struct support_buffer buffer;
+        defrag_handle low;
+        defrag_pool *pool = support_pool_of(b, &buffer, 100, &config);
+        for (unsigned i = 0; i < 5; i++)
+            (void)take(b, pool, 5);
+        uint32_t moved = support_statistics(b, pool).moved_blocks;
+        EXPECT_STATUS(place(b, pool, support_payload(inside, 8), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+        if (flags & DEFRAG_MANUAL)
+            EXPECT(support_statistics(b, pool).moved_blocks == moved, "blocks moved");
+        EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+        support_buffer_free(&buffer);
+    }
+}
+
+/* --- What it is for ------------------------------------------------------------------------------------ */
+
+#define BLOCKS_MAX 4096
+#define CALLS      6000
+#define SAMPLES    50 /* calls from one look at the statistics to the next */
+
+struct churn {
+    const struct defrag_build *b;
+    defrag_pool *pool;
+    size_t target; /* live bytes */
+    uint64_t random;
+    defrag_handle handles[BLOCKS_MAX];
+    size_t count;
+};
+
+static void churn_step(struct churn *c)
+{
+    defrag_statistics s = support_statistics(c->b, c->pool);
+    if (s.live_bytes < c->target && c->count < BLOCKS_MAX) {
+        size_t bytes = 8 + support_below(&c->random, 249);
+        if (c->b->alloc(c->pool, bytes, &c->handles[c->count]) == DEFRAG_OK) {
+            c->count++;
+            return;
+        }
+    }
+    size_t i = support_below(&c->random, c->count);
+    EXPECT_STATUS(c->b->free(c->pool, &c->handles[i]), DEFRAG_OK);
+    c->handles[i] = c->handles[--c->count];
+}
+
+/*
+ * The mean of largest_certain in thousandths of the free bytes, while a pool of 64 KiB churns at so many per cent
+ * and `pins` blocks were locked for good, one after the other.
+ */
+static unsigned certain_part(const struct defrag_build *b, unsigned percent, unsigned pins, uint32_t flags)
+{
+    static struct churn c;
+    struct support_buffer buffer = support_buffer_new(65536, 0);
+    uint64_t parts = 0;
+    unsigned samples = 0;
+    c = (struct churn){.b = b, .random = percent};
+    EXPECT_STATUS(b->init(&c.pool, buffer.bytes, buffer.size, NULL), DEFRAG_OK);
+    c.target = support_statistics(b, c.pool).free_bytes / 100 * percent;
+    for (unsigned call = 0; call < 2 * CALLS; call++) {
+        churn_step(&c);
+        if (call < CALLS && call % (CALLS / pins) == CALLS / pins / 2) {
+            defrag_handle pin;
+            EXPECT_STATUS(place(b, c.pool, 100 + support_below(&c.random, 200), flags, &pin), DEFRAG_OK);
+            (void)lock(b, c.pool, pin);
+        }
+        if (call >= CALLS && call % SAMPLES == 0) {
+            defrag_statistics s = support_statistics(b, c.pool);
+            parts += s.largest_certain * UINT64_C(1000) / s.free_bytes;
+            samples++;
+        }
+    }
+    EXPECT_STATUS(b->check(c.pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+    return (unsigned)(parts / samples);
+}
+
+/* Whatever is free stays certain to be served, where it was a part of it that got smaller with each lock. */
+static void what_stays_certain(const struct defrag_build *b)
+{
+    if (strcmp(b->name, "n8") != 0)
+        return;
+    printf("# largest_certain, per cent of the free bytes: ordinary / DEFRAG_PLACE_LOW\n");
+    for (unsigned pins = 1; pins <= 32; pins *= 2) {
+        printf("# %2u locked for long", pins);
+        for (unsigned percent = 70; percent <= 90; percent += 20) {
+            unsigned ordinary = certain_part(b, percent, pins, 0);
+            unsigned low = certain_part(b, percent, pins, DEFRAG_PLACE_LOW);
+            printf(", at %u %%: %u.%u / %u.%u", percent, ordinary / 10, ordinary % 10, low / 10, low % 10);
+            EXPECT(low >= ordinary && low > 900, "%u of 1000 with the flag, %u without", low, ordinary);
+        }
+        printf("\n");
+    }
+}
+
+int main(void)
+{
+    static const struct support_test tests[] = {
+        {"side by side", side_by_side},
+        {"the next best place", next_best},
+        {"refused as ever", refused_as_ever},
+        {"with other flags", with_flags},
+        {"what stays certain to be served", what_stays_certain},
+    };
+    return support_run("blocks that are to lie low", tests, sizeof tests / sizeof tests[0]);
+}

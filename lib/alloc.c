@@ -131,9 +131,10 @@ static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *ou
 
 /*
  * Clears `size` granules at the lowest place that can be: the bottom, or right behind
- * a block that stays. Returns where, or 0 if there is none.
+ * a block that stays. Returns where, or 0 if there is none. Not inlined: its plan would
+ * lie on the stack of all that allocates.
  */
-static df_granules clear_low(defrag_pool *pool, df_granules size, df_granules grow)
+DF_NOINLINE static df_granules clear_low(defrag_pool *pool, df_granules size, df_granules grow)
 {
     struct df_plan plan;
     bool borders = true;

@@ -209,8 +209,8 @@ static bool check_counts(const defrag_pool *pool, const struct census *census)
 {
     return pool->free == census->free + heap_wilderness(pool) && pool->free_lowest <= pool->free
            && heap_peak_live(pool) <= heap_capacity(pool) && pool->fewest_free <= heap_capacity(pool)
-           && pool->hole_bound <= heap_capacity(pool) && pool->peak_blocks >= census->used_blocks && pool->peak_blocks <= TABLE_SLOTS_MAX
-           && census->cursor_seen;
+           && pool->hole_bound <= heap_capacity(pool) && pool->peak_blocks >= census->used_blocks
+           && pool->peak_blocks <= TABLE_SLOTS_MAX && census->cursor_seen;
 }
 
 bool df_check(const defrag_pool *pool)

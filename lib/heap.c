@@ -6,8 +6,9 @@ static bool control_is_sound(const defrag_pool *pool)
 {
     df_granules blocks = (df_granules)pool->floor - DF_FIRST;
     return df_heap_marks_are_sound(pool) && pool->cursor >= DF_FIRST && pool->cursor <= pool->top
-           && pool->hole_bound <= heap_capacity(pool) && pool->free >= heap_wilderness(pool) && pool->free <= blocks && pool->free_lowest <= pool->free
-           && pool->free_tail <= table_slots(pool) && (table_entry(pool, 0) & DF_HALF_MAX) == TABLE_MARK;
+           && pool->hole_bound <= heap_capacity(pool) && pool->free >= heap_wilderness(pool)
+           && pool->free <= blocks && pool->free_lowest <= pool->free && pool->free_tail <= table_slots(pool)
+           && (table_entry(pool, 0) & DF_HALF_MAX) == TABLE_MARK;
 }
 
 defrag_status df_heap_enter(const defrag_pool *pool)

@@ -158,8 +158,8 @@ DF_INLINE size_t heap_lead(const defrag_pool *pool, df_word entry, df_granules o
 /* The payload of a block with such an entry, if it is at `o` and has `size` granules: where, and its bytes. */
 DF_INLINE uint8_t *heap_payload(const defrag_pool *pool, df_word entry, df_granules o)
 {
-    uint8_t *begin = block_payload(pool, o);
-    return DF_LIKELY(!entry_is_aligned(entry)) ? begin : begin + heap_lead(pool, entry, o);
+    uint8_t *payload = block_payload(pool, o);
+    return DF_LIKELY(!entry_is_aligned(entry)) ? payload : payload + heap_lead(pool, entry, o);
 }
 
 DF_INLINE size_t heap_payload_bytes(df_word entry, df_granules size)

@@ -101,7 +101,7 @@ static struct hole hole_find(const defrag_pool *pool, df_granules size)
     for (unsigned bin = bins_of(size); bin != 0 && bin <= last; bin = bins_above(pool->map, bin)) {
         df_granules sentinel = bins_sentinel(bin);
         df_granules o = bins_head(pool, bin);
-        /* coverage: damage can make rings without an end */
+        /* Damage can make rings without an end. */
         while (o != sentinel && o <= pool->cursor && (!DEFRAG_HARDENING || hole.looked < pool->granules)) {
             df_word links = block_links(pool, o);
             if (o != pool->cursor && links_size(links) >= size)

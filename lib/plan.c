@@ -56,7 +56,7 @@ static df_granules gap_end(const defrag_pool *pool, df_granules o, df_granules l
     return o == last || header_is_used(header) ? o : o + block_free_size(pool, o, header);
 }
 
-/* The empty interval at `begin`. */
+/* The empty interval at `begin`; whether one is `found` stays as it is. */
 static void interval_begin(const defrag_pool *pool, struct df_plan *plan, df_granules begin)
 {
     plan->run.begin = begin;
@@ -257,9 +257,9 @@ static void search_within(defrag_pool *pool, struct search *search, df_granules 
     search->limit = limit;
     while (begin < last && search->plan->visits <= search->visits_max) {
         search_from(pool, search, begin);
+        /* Just below the last gap, or the top, is no other: behind a gap follows a used block. */
         begin = gap_end(pool, begin, last);
-        if (begin != last)
-            begin += header_size(block_header(pool, begin));
+        begin += header_size(block_header(pool, begin));
     }
 }
 
@@ -323,7 +323,6 @@ bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct 
     df_granules most = s.best.live;
     search(pool, &s, plan->run.live);
     plan->run = s.best;
-    plan->run.found = s.best.found || s.best.live < most;
     s.visits_max = UINT32_MAX;
     if (s.best.live < most)
         (void)reserve(pool, &s);

@@ -13,6 +13,7 @@
 #define BLOCKS     12
 #define VICTIM     9 /* a free block on each side, and a slot that no size looks like */
 #define FIELDS_MAX 1000
+#define HOLE       12 /* granules of one that is to be filled */
 
 enum lock { UNLOCKED, SHARED, EXCLUSIVE, LOCKS };
 
@@ -29,15 +30,32 @@ struct scene {
     unsigned turns; /* until the pool is damaged */
 };
 
-static void set_up(struct scene *s, const struct defrag_build *b, enum lock lock)
+static void open_pool(struct scene *s, const struct defrag_build *b, enum lock lock)
 {
     *s = (struct scene){.b = b, .inside = inside_of(b->name), .hardened = b->name[0] == 'h', .lock = lock};
     s->pool = support_pool_of(b, &s->buffer, 200, NULL);
-    for (size_t i = 0; i < BLOCKS; i++) {
-        EXPECT_STATUS(b->alloc(s->pool, 20, &s->handles[i]), DEFRAG_OK);
-        memset(b->lock(s->pool, s->handles[i]), 0xff, 20);
-        EXPECT_STATUS(b->unlock(s->pool, s->handles[i]), DEFRAG_OK);
-    }
+}
+
+static void fill(struct scene *s, size_t i, size_t bytes)
+{
+    EXPECT_STATUS(s->b->alloc(s->pool, bytes, &s->handles[i]), DEFRAG_OK);
+    memset(s->b->lock(s->pool, s->handles[i]), 0xff, bytes);
+    EXPECT_STATUS(s->b->unlock(s->pool, s->handles[i]), DEFRAG_OK);
+}
+
+static void keep_sound(struct scene *s)
+{
+    EXPECT_STATUS(s->b->check(s->pool), DEFRAG_OK);
+    s->sound = malloc(2 * s->buffer.size);
+    s->damaged = s->sound + s->buffer.size;
+    memcpy(s->sound, s->buffer.bytes, s->buffer.size);
+}
+
+static void set_up(struct scene *s, const struct defrag_build *b, enum lock lock)
+{
+    open_pool(s, b, lock);
+    for (size_t i = 0; i < BLOCKS; i++)
+        fill(s, i, 20);
     for (size_t i = 0; i < BLOCKS; i += 2) {
         defrag_handle copy = s->handles[i];
         EXPECT_STATUS(b->free(s->pool, &copy), DEFRAG_OK);
@@ -45,10 +63,7 @@ static void set_up(struct scene *s, const struct defrag_build *b, enum lock lock
     s->handle = s->handles[VICTIM];
     EXPECT(lock != SHARED || b->lock_shared(s->pool, s->handle), "no lock");
     EXPECT(lock != EXCLUSIVE || b->lock(s->pool, s->handle), "no lock");
-    EXPECT_STATUS(b->check(s->pool), DEFRAG_OK);
-    s->sound = malloc(2 * s->buffer.size);
-    s->damaged = s->sound + s->buffer.size;
-    memcpy(s->sound, s->buffer.bytes, s->buffer.size);
+    keep_sound(s);
 }
 
 static void tear_down(struct scene *s)
@@ -730,6 +745,61 @@ static void steps_end_at_damage(const struct defrag_build *b)
     tear_down(&s);
 }
 
+/* A pool in which a step brings block 2 into a hole below block 1, which is locked, before anything else. */
+static void set_up_hole(struct scene *s, const struct defrag_build *b)
+{
+    open_pool(s, b, UNLOCKED);
+    for (size_t i = 0; i < 4; i++)
+        fill(s, i, support_payload(s->inside, i == 0 ? HOLE : 4));
+    EXPECT(b->lock(s->pool, s->handles[1]), "no lock");
+    EXPECT_STATUS(b->free(s->pool, &s->handles[0]), DEFRAG_OK);
+    EXPECT_STATUS(b->compact_step(s->pool, 1, NULL), DEFRAG_MORE);
+    keep_sound(s);
+}
+
+/* Whether a step must see that this bit is wrong. A hole that is too small, or hidden, is not filled anyway. */
+static bool keeps_out(const struct inside_field *field, unsigned bit)
+{
+    if (strcmp(field->name, "free.size") == 0)
+        return !(HOLE >> bit & 1);
+    static const char *const names[] = {"free.header",  "free.next",  "free.footer", "header.previous is free",
+                                        "header.owner", "entry.offset", "bin.previous"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(field->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* No block is brought into a hole if it, the hole, what lies around them or a bin is damaged. */
+static void no_damaged_hole_is_filled(const struct defrag_build *b)
+{
+    static struct inside_field fields[FIELDS_MAX];
+    struct scene s;
+    unsigned kept_out = 0;
+    size_t moved = 0;
+    if (b->name[0] != 'h')
+        return;
+    set_up_hole(&s, b);
+    size_t count = s.inside->guarded(s.pool, fields, FIELDS_MAX);
+    for (size_t f = 0; f < count; f++) {
+        for (unsigned bit = 0; bit < fields[f].bits; bit++) {
+            bool must = keeps_out(&fields[f], bit);
+            support_context("%s, %s at %zu, bit %u", b->name, fields[f].name, fields[f].byte, bit);
+            flip(&s, &fields[f], bit);
+            keep_damage(&s);
+            defrag_status status = b->compact_step(s.pool, SIZE_MAX, &moved);
+            EXPECT(status == DEFRAG_CORRUPT || !must, "it answers %s", b->status_string(status));
+            EXPECT(status != DEFRAG_CORRUPT || (moved == 0 && is_kept(&s)), "it has written");
+            kept_out += must;
+            restore(&s);
+        }
+    }
+    EXPECT(kept_out > 100, "only %u bits", kept_out);
+    EXPECT_STATUS(b->compact_step(s.pool, SIZE_MAX, &moved), DEFRAG_OK);
+    EXPECT(moved == 2 * 4 * s.inside->granule, "%zu bytes moved", moved);
+    tear_down(&s);
+}
+
 /* What others do to the pool while compact lets them in. */
 static void damage_between(void *context)
 {
@@ -775,6 +845,7 @@ int main(void)
         {"what moves blocks looks at all", what_moves_blocks_looks_at_all},
         {"nothing is scrambled", nothing_is_scrambled},
         {"steps end at damage", steps_end_at_damage},
+        {"no damaged hole is filled", no_damaged_hole_is_filled},
         {"compact meets damage on the way", compact_meets_damage_on_the_way},
     };
     return support_run("damage", tests, sizeof tests / sizeof tests[0]);

@@ -145,10 +145,10 @@ DF_NOINLINE static df_granules clear_low(defrag_pool *pool, df_granules size, df
             df_plan_commit(pool, &plan);
             return o;
         }
-        if (borders && !stays && heap_wilderness(pool) >= grow && df_lift(pool, o, size, grow))
-            return o;
         if (o == pool->top)
             return 0;
+        if (borders && !stays && heap_wilderness(pool) >= grow && df_lift(pool, o, size, grow))
+            return o;
         borders = stays;
         o += block_size(pool, o, header);
     }

@@ -178,12 +178,8 @@ bool df_lift(defrag_pool *pool, df_granules place, df_granules size, df_granules
         block_set_prev_used(pool, end);
     }
     df_granules ceiling = chain_lift(pool, chain, end);
-    if (ceiling == pool->top) {
-        block_set_top(pool, place);
-    } else {
-        df_bins_insert(pool, place, ceiling - place);
-        block_set_prev_free(pool, ceiling);
-    }
+    df_bins_insert(pool, place, ceiling - place);
+    block_set_prev_free(pool, ceiling);
     mover_end(pool);
     heap_lower_cursor(pool, place);
     return true;

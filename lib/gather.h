@@ -13,9 +13,10 @@
 bool df_gather(defrag_pool *pool, df_granules o, df_granules want);
 
 /*
- * Makes a gap of `size` granules at `place`, which is the bottom or the end of a
- * block that stays: the blocks above it move up into the next gaps. The wilderness
- * keeps `grow` granules. False if a locked block is in the way.
+ * Makes a gap of `size` granules at `place`, which is below the top and the bottom
+ * or the end of a block that stays: the blocks above it move up into the next gaps.
+ * The wilderness keeps `grow` granules. False if these gaps are too small together,
+ * or a locked block is in the way.
  */
 bool df_lift(defrag_pool *pool, df_granules place, df_granules size, df_granules grow);
 

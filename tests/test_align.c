@@ -200,7 +200,32 @@ static void too_large_with_its_padding(const struct defrag_build *b)
     EXPECT_STATUS(b->resize(s.pool, out, support_payload(s.inside, 34)), DEFRAG_BAD_SIZE);
     EXPECT_STATUS(b->free(s.pool, &out), DEFRAG_OK);
     EXPECT_STATUS(request(&s, 40, s.g, &out), DEFRAG_OK);
+    /* Nor does its padding make a length that no pool holds a short one. */
+    const defrag_request endless = {.bytes = SIZE_MAX, .alignment = 8 * s.g};
+    EXPECT_STATUS(b->alloc_request(s.pool, &endless, &out), DEFRAG_BAD_SIZE);
     support_buffer_free(&buffer);
+}
+
+/* No byte is wanted: the smallest block there is, with its padding. */
+static void empty(const struct defrag_build *b)
+{
+    for (unsigned k = 0; k <= LARGEST; k++) {
+        struct scene s;
+        support_context("%s, k %u", b->name, k);
+        scene_open(&s, b, 300);
+        struct item *item = &s.items[s.count++];
+        *item = (struct item){.alignment = s.g << k, .first = 1};
+        size_t before = free_granules(&s);
+        const defrag_request wanted = {.bytes = 0, .alignment = item->alignment};
+        EXPECT_STATUS(b->alloc_request(s.pool, &wanted, &item->handle), DEFRAG_OK);
+        size_t taken = before - free_granules(&s);
+        EXPECT(taken == s.inside->smallest + (1u << k) - 1, "%zu granules", taken);
+        item->bytes = b->size(s.pool, item->handle);
+        EXPECT(item->bytes == support_payload(s.inside, s.inside->smallest), "%zu bytes", item->bytes);
+        write_item(&s, item, 0);
+        look_at_all(&s);
+        scene_close(&s);
+    }
 }
 
 /* With DEFRAG_ZERO the payload is zero to its end, and nothing outside it was touched. */
@@ -580,9 +605,37 @@ static void more_alignment_than_granules(const struct defrag_build *b)
         EXPECT_STATUS(b->free(s.pool, &handle), DEFRAG_CORRUPT);
         EXPECT_STATUS(b->resize(s.pool, handle, 1), DEFRAG_CORRUPT);
         EXPECT_STATUS(b->compact(s.pool), DEFRAG_CORRUPT);
+    } else {
+        /* Nobody is told that the user may touch what is no part of the block. */
+        EXPECT(b->lock(s.pool, block->handle), "no lock");
+        EXPECT_STATUS(b->unlock(s.pool, block->handle), DEFRAG_OK);
     }
     inside_store(s.pool, &field, 1);
     look_at_all(&s);
+    scene_close(&s);
+}
+
+/* A cursor above a gap: an aligned block is marked, but unless it is locked nothing explains the gap below it. */
+static void passed_by_without_a_lock(const struct defrag_build *b)
+{
+    struct scene s;
+    scene_open(&s, b, 200);
+    struct item *gap = add(&s, 5, 0);
+    struct item *block = add(&s, 5, 2);
+    drop(&s, gap);
+    EXPECT(b->lock(s.pool, block->handle), "no lock");
+    EXPECT_STATUS(b->compact(s.pool), DEFRAG_OK);
+    EXPECT_STATUS(b->check(s.pool), DEFRAG_OK);
+    uint64_t passed = inside_load(s.pool, &s.inside->cursor);
+    EXPECT_STATUS(b->unlock(s.pool, block->handle), DEFRAG_OK);
+    uint64_t lowered = inside_load(s.pool, &s.inside->cursor);
+    EXPECT(lowered < passed, "compaction does not come back");
+    EXPECT_STATUS(b->check(s.pool), DEFRAG_OK);
+    inside_store(s.pool, &s.inside->cursor, passed);
+    EXPECT_STATUS(b->check(s.pool), DEFRAG_CORRUPT);
+    inside_store(s.pool, &s.inside->cursor, lowered);
+    look_at_all(&s);
+    forget_dropped(&s);
     scene_close(&s);
 }
 
@@ -591,6 +644,7 @@ int main(void)
     static const struct support_test tests[] = {
         {"an aligned block costs its padding", costs_its_padding},
         {"too large with its padding", too_large_with_its_padding},
+        {"empty", empty},
         {"zeroed", zeroed},
         {"compacted", compacted},
         {"compacted in steps", compacted_in_steps},
@@ -605,6 +659,7 @@ int main(void)
         {"forged handles", forged_handles},
         {"slots forget the alignment", slots_forget_the_alignment},
         {"more alignment than granules", more_alignment_than_granules},
+        {"passed by without a lock", passed_by_without_a_lock},
     };
     return support_run("blocks aligned to more than a granule", tests, sizeof tests / sizeof tests[0]);
 }

@@ -93,6 +93,90 @@ static void next_best(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/*
+ * [ large ][ gap ][ small ][ gap ][ locked ][ gap ][ locked ][ large ]: no hole holds a large block, and the gaps
+ * between two locked ones do not suffice. What an ordinary allocation finds is taken: the small one leaves.
+ */
+static void anywhere_else(const struct defrag_build *b)
+{
+    static const unsigned char sizes[] = {20, 4, 3, 4, 2, 5, 2};
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle blocks[sizeof sizes], low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    for (size_t i = 0; i < sizeof sizes; i++)
+        blocks[i] = take(b, pool, sizes[i]);
+    (void)take(b, pool, support_statistics(b, pool).free_bytes / inside->granule - 1);
+    EXPECT_STATUS(b->write(pool, blocks[2], 0, "small", 5), DEFRAG_OK);
+    const unsigned char *gap = lock(b, pool, blocks[1]);
+    EXPECT_STATUS(b->unlock(pool, blocks[1]), DEFRAG_OK);
+    (void)lock(b, pool, blocks[4]);
+    (void)lock(b, pool, blocks[6]);
+    for (size_t i = 1; i <= 5; i += 2)
+        EXPECT_STATUS(b->free(pool, &blocks[i]), DEFRAG_OK);
+    uint32_t moved = support_statistics(b, pool).moved_blocks;
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 12), DEFRAG_PLACE_LOW, &low), DEFRAG_PINNED);
+    EXPECT(low.bits == 0 && support_statistics(b, pool).moved_blocks == moved, "something came of it");
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 11), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(lock(b, pool, low) == gap, "not where the small block can make room");
+    EXPECT(support_statistics(b, pool).moved_blocks == moved + 1, "more than the small block moved");
+    EXPECT(memcmp(lock(b, pool, blocks[2]), "small", 5) == 0, "the small block lost its contents");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* Neither a slot nor a granule for the table to grow is left: what lies above the hole slides for both. */
+static void table_has_to_grow(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    defrag_handle below = take(b, pool, 14);
+    defrag_statistics s;
+    for (s = support_statistics(b, pool); (s.slots + 2) % (s.granule_bytes / s.slot_bytes) != 0;
+         s = support_statistics(b, pool))
+        (void)take(b, pool, 2);
+    defrag_handle above = take(b, pool, 5);
+    EXPECT_STATUS(b->write(pool, above, 0, "above", 5), DEFRAG_OK);
+    size_t rest = support_statistics(b, pool).free_bytes / inside->granule;
+    EXPECT_STATUS(b->resize(pool, above, support_payload(inside, 5 + rest)), DEFRAG_OK);
+    EXPECT_STATUS(b->resize(pool, below, support_payload(inside, 3)), DEFRAG_OK);
+    size_t table = support_statistics(b, pool).table_bytes;
+
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 11), DEFRAG_PLACE_LOW, &low), DEFRAG_NO_MEMORY);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 10), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    s = support_statistics(b, pool);
+    EXPECT(s.table_bytes > table && s.free_bytes == 0, "%zu bytes are free", s.free_bytes);
+    const unsigned char *at = lock(b, pool, above);
+    EXPECT(memcmp(at, "above", 5) == 0, "what slid lost its contents");
+    EXPECT(lock(b, pool, low) == at + (5 + rest) * inside->granule, "not behind what slid");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* A damaged pool is left as it is by whoever sees the damage. */
+static void damaged(const struct defrag_build *b)
+{
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle low;
+    if (b->name[0] != 'h')
+        return;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    defrag_handle first = take(b, pool, 10);
+    defrag_handle second = take(b, pool, 10);
+    struct inside_field owner = inside->owner_of(pool, first);
+    uint64_t slot = inside_load(pool, &owner);
+    inside_store(pool, &owner, inside->slot_of(second));
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 5), DEFRAG_PLACE_LOW, &low), DEFRAG_CORRUPT);
+    EXPECT(low.bits == 0 && support_statistics(b, pool).moved_blocks == 0, "something came of it");
+    inside_store(pool, &owner, slot);
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 5), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
 /* The flag makes no request fail that is served without it, nor the other way round. */
 static void refused_as_ever(const struct defrag_build *b)
 {
@@ -213,6 +297,9 @@ int main(void)
     static const struct support_test tests[] = {
         {"side by side", side_by_side},
         {"the next best place", next_best},
+        {"anywhere else", anywhere_else},
+        {"the table has to grow", table_has_to_grow},
+        {"damaged", damaged},
         {"refused as ever", refused_as_ever},
         {"with other flags", with_flags},
         {"what stays certain to be served", what_stays_certain},

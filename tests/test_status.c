@@ -612,11 +612,13 @@ static void no_handles(const struct defrag_build *b)
     REFUSED(&t, b->alloc_slice(t.pool, 1, 1, &out), DEFRAG_NO_HANDLES);
     REFUSED(&t, b->alloc_slice_fast(t.pool, 1, 1, &out), DEFRAG_NO_HANDLES);
     REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_NO_HANDLES);
+    request.flags = DEFRAG_PLACE_LOW;
+    REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_NO_HANDLES);
     note(&t);
     EXPECT_STATUS(b->make_room(t.pool, 1), DEFRAG_NO_HANDLES);
     expect_same(&t, "make_room", false);
     defrag_statistics s = support_statistics(b, t.pool);
-    EXPECT(s.failed_no_handles == 5, "failed_no_handles is %u", (unsigned)s.failed_no_handles);
+    EXPECT(s.failed_no_handles == 6, "failed_no_handles is %u", (unsigned)s.failed_no_handles);
     EXPECT(s.largest_fast == 0 && s.largest_certain == 0, "no handle is left, and %zu bytes are served",
            s.largest_certain);
     EXPECT(s.slots == 0x7fff && s.live_blocks == 0x7fff && s.peak_live_blocks == 0x7fff, "%zu slots", s.slots);

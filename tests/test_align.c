@@ -615,7 +615,7 @@ static void more_alignment_than_granules(const struct defrag_build *b)
     scene_close(&s);
 }
 
-/* A cursor above a gap: an aligned block is marked, but unless it is locked nothing explains the gap below it. */
+/* A cursor above a gap: an aligned block is marked, but only a lock explains the gap below it. */
 static void passed_by_without_a_lock(const struct defrag_build *b)
 {
     struct scene s;

@@ -757,12 +757,12 @@ static void set_up_hole(struct scene *s, const struct defrag_build *b)
     keep_sound(s);
 }
 
-/* Whether a step must see that this bit is wrong. A hole that is too small, or hidden, is not filled anyway. */
+/* Whether a step must see that this bit is wrong. A hole too small, or hidden, is not filled anyway. */
 static bool keeps_out(const struct inside_field *field, unsigned bit)
 {
     if (strcmp(field->name, "free.size") == 0)
         return !(HOLE >> bit & 1);
-    static const char *const names[] = {"free.header",  "free.next",  "free.footer", "header.previous is free",
+    static const char *const names[] = {"free.header", "free.next", "free.footer", "header.previous is free",
                                         "header.owner", "entry.offset", "bin.previous"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(field->name, names[i]) == 0)

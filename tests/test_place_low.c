@@ -95,7 +95,7 @@ static void next_best(const struct defrag_build *b)
 
 /*
  * [ large ][ gap ][ small ][ gap ][ locked ][ gap ][ locked ][ large ]: no hole holds a large block, and the
- * gaps between two locked ones do not suffice. What an ordinary allocation finds is taken: the small one leaves.
+ * gaps between two locked ones do not suffice. An ordinary allocation finds something: the small one leaves.
  */
 static void anywhere_else(const struct defrag_build *b)
 {

@@ -20,13 +20,16 @@ for file in include/defrag.h include/defrag_record.h lib/libdefrag.a lib/libdefr
     share/man/man3/libdefrag.3; do
     [ -f "$prefix/$file" ] || fail "not installed: $file"
 done
-[ "$(find "$prefix/include" -type f | wc -l)" -eq 2 ] || fail "more than two headers are installed"
+headers=2
 if [ "$tools" = --enable-tools ]; then
+    headers=3
+    [ -f "$prefix/include/defrag_plugin.h" ] || fail "not installed: defrag_plugin.h"
     for file in man/man1/defrag-bench.1 libdefrag/defrag-gdb.py; do
         [ -f "$prefix/share/$file" ] || fail "not installed: $file"
     done
     quietly "$prefix/bin/defrag-bench" --version
 fi
+[ "$(find "$prefix/include" -type f | wc -l)" -eq $headers ] || fail "more than $headers headers are installed"
 
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 consumer=$top_srcdir/tests/consumer.c

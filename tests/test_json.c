@@ -132,6 +132,42 @@ static void test_replay(void **state)
     json_decref(value);
 }
 
+static void test_compare(void **state)
+{
+    static const char *const times[] = {"mean", "median", "percentile_99"};
+    json_t *value = answer("compare --json --runs=2 --pool=4K -p tlsf -p libdefrag", trace_path, 0);
+    json_t *trace = json_array_get(json_object_get(value, "traces"), 0);
+    json_t *results = json_object_get(trace, "results");
+
+    (void)state;
+    expect_head(value, "compare", 2);
+    expect_trace(json_object_get(trace, "trace"));
+    assert_int_equal(integer(trace, "pool_bytes"), 4096);
+    assert_int_equal(integer(value, "runs"), 2);
+    assert_string_equal(text(value, "base"), "libdefrag");
+    assert_true(integer(value, "clock_tick_nanoseconds") >= 1);
+    static const char *const kinds[] = {"policy", "libdefrag", "malloc"};
+    for (size_t i = 0; i < 3; i++) {
+        json_t *allocator = json_array_get(json_object_get(value, "allocators"), i);
+        json_t *result = json_array_get(results, i);
+        assert_string_equal(text(allocator, "kind"), kinds[i]);
+        assert_true(json_is_null(json_object_get(allocator, "file")));
+        assert_string_equal(text(result, "allocator"), text(allocator, "name"));
+        assert_true(json_is_null(json_object_get(result, "fault")));
+        assert_int_equal(integer(result, "failed"), 0);
+        for (size_t j = 0; j < 3; j++) {
+            json_t *runs = json_object_get(json_object_get(result, times[j]), "nanoseconds");
+            assert_int_equal(json_array_size(runs), i == 0 ? 0 : 2);
+        }
+    }
+    json_t *defrag = json_array_get(results, 1);
+    assert_true(integer(defrag, "footprint_bytes") > 1300);
+    assert_true(integer(defrag, "most_used_bytes") > 1300);
+    assert_true(json_real_value(json_object_get(defrag, "footprint_ratio")) == 1);
+    assert_int_equal(integer(json_array_get(results, 0), "moved_bytes"), 0);
+    json_decref(value);
+}
+
 static void test_adversary(void **state)
 {
     json_t *value =
@@ -225,7 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_size),  cmocka_unit_test(test_replay), cmocka_unit_test(test_adversary),
-        cmocka_unit_test(test_churn), cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_churn), cmocka_unit_test(test_pace),   cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests_name("json", tests, trace_write, trace_remove);
 }

@@ -7,12 +7,13 @@
 #include <defrag.h>
 
 #include "commands.h"
+#include "compare.h"
 #include "options.h"
 #include "record.h"
 
 const char *argp_program_version = "defrag-bench " DEFRAG_VERSION_STRING;
 
-#define COMMAND_NAMES "record, replay, size, adversary, churn and inspect"
+#define COMMAND_NAMES "record, replay, size, compare, adversary, churn and inspect"
 
 struct command {
     const char *name;
@@ -21,6 +22,8 @@ struct command {
     bool writes_result; /* on standard output, and must notice when nobody reads it */
 };
 
+static char compare_title[] = "defrag-bench compare";
+static char worker_title[] = "defrag-bench " COMPARE_WORKER;
 static char inspect_title[] = "defrag-bench inspect";
 static char record_title[] = "defrag-bench record";
 static char replay_title[] = "defrag-bench replay";
@@ -30,6 +33,8 @@ static char churn_title[] = "defrag-bench churn";
 
 /* A recorded program inherits how signals are handled, so `record` leaves them alone. */
 static const struct command commands[] = {
+    {"compare", compare_title, compare_main, true},
+    {COMPARE_WORKER, worker_title, compare_worker_main, false},
     {"inspect", inspect_title, inspect_main, true},
     {"record", record_title, record_main, false},
     {"replay", replay_title, replay_main, true},
@@ -78,6 +83,7 @@ static const struct argp top_argp = {
     "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
     "  replay TRACE                   replay a trace through several allocators\n"
     "  size TRACE...                  find the smallest pool for each of them\n"
+    "  compare TRACE...               compare with other allocators, loaded from files\n"
     "  adversary NAME...              run programs that fragment heaps on purpose\n"
     "  churn NAME...                  run random workloads, and tell what compaction moves\n"
     "  inspect IMAGE                  tell what the dump of a pool holds, and what is damaged\n\n"

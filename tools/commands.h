@@ -3,6 +3,7 @@
 #ifndef DEFRAG_TOOLS_COMMANDS_H
 #define DEFRAG_TOOLS_COMMANDS_H
 
+int compare_main(int argc, char **argv);
 int inspect_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 int size_main(int argc, char **argv);

@@ -12,6 +12,8 @@
 #include "xalloc.h"
 
 enum {
+    KEY_ALLOCATOR = 'A',
+    KEY_RUNS = 'r',
     KEY_POLICY = 'p',
     KEY_LAYOUT = 'l',
     KEY_ALIGNMENT = 'a',
@@ -27,7 +29,8 @@ enum {
     KEY_OCCUPANCY,
     KEY_SEED,
     KEY_OPERATIONS,
-    KEY_PACE
+    KEY_PACE,
+    KEY_TIMEOUT
 };
 
 #define ADVERSARY_NAMES "robson, best-fit, shrink, sawtooth and all"
@@ -36,6 +39,9 @@ enum {
 /* No simulated heap gets larger. */
 #define ADVERSARY_HEAP_MAX ((size_t)1 << 26)
 #define CHURN_POOL_BYTES   65536
+
+#define COMPARE_RUNS            5
+#define COMPARE_TIMEOUT_SECONDS 60
 
 /* While the arguments are read. */
 struct reading {
@@ -161,7 +167,7 @@ static void contender_add(struct options *options, const char *name)
     }
 }
 
-/* libdefrag, the other ways of compaction where they are known, and the policies, but not for churn. */
+/* libdefrag, the other ways of compaction where they are known, and the policies where they are of use. */
 static void contenders_add_all(struct reading *reading)
 {
     contender_add(reading->options, CONTENDER_DEFRAG);
@@ -169,7 +175,8 @@ static void contenders_add_all(struct reading *reading)
         contender_add(reading->options, CONTENDER_SLIDE);
         contender_add(reading->options, CONTENDER_FULL_SLIDE);
     }
-    for (size_t i = 0; policies[i] && reading->command != OPTIONS_CHURN; i++) {
+    bool knows_policies = reading->command != OPTIONS_CHURN && reading->command != OPTIONS_COMPARE;
+    for (size_t i = 0; policies[i] && knows_policies; i++) {
         contender_add(reading->options, policies[i]->name);
     }
 }
@@ -469,6 +476,57 @@ static error_t parse_churn(int key, char *text, struct argp_state *state)
     return error == ARGP_ERR_UNKNOWN ? parse_churn_option(key, text, state) : error;
 }
 
+/* --- Comparisons ---------------------------------------------------------------------------- */
+
+static void allocator_add(struct options *options, const char *file)
+{
+    options->allocators =
+        xrealloc(options->allocators, options->allocator_count + 1, sizeof *options->allocators);
+    options->allocators[options->allocator_count++] = file;
+}
+
+/* What was not given. */
+static void compare_complete(struct options *options)
+{
+    if (options->allocator_count == 0) {
+        allocator_add(options, ALLOCATOR_GLIBC);
+    }
+    if (options->runs == 0) {
+        options->runs = COMPARE_RUNS;
+    }
+    if (options->timeout_seconds == 0) {
+        options->timeout_seconds = COMPARE_TIMEOUT_SECONDS;
+    }
+}
+
+static error_t parse_compare(int key, char *text, struct argp_state *state)
+{
+    struct reading *reading = state->input;
+    struct options *options = reading->options;
+
+    switch (key) {
+    case KEY_ALLOCATOR:
+        allocator_add(options, text);
+        return 0;
+    case KEY_RUNS:
+        options->runs = (unsigned)count_read("--runs", text, 1, 1000, state);
+        return 0;
+    case KEY_TIMEOUT:
+        options->timeout_seconds = (unsigned)count_read("--timeout", text, 1, 86400, state);
+        return 0;
+    case KEY_LOCK_FRACTION:
+    case KEY_CHECK:
+        return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_END:
+        compare_complete(options);
+        return parse_common(key, text, state);
+    default: {
+        error_t error = parse_replay_option(key, text, state);
+        return error == ARGP_ERR_UNKNOWN ? parse_common(key, text, state) : error;
+    }
+    }
+}
+
 /* --- Help --------------------------------------------------------------------------- */
 
 #define POLICY_OPTION(names)                                                                       \
@@ -493,6 +551,20 @@ static const struct argp_option replay_options[] = {
     {"check", KEY_CHECK, "N", OPTION_ARG_OPTIONAL,
      "Let libdefrag check its pool after every N operations (default 1)", 0},
     {"manual", KEY_MANUAL, NULL, 0, "Let libdefrag move nothing for a request (DEFRAG_MANUAL)", 0},
+    {0},
+};
+
+static const struct argp_option compare_options[] = {
+    {"allocator", KEY_ALLOCATOR, "FILE", 0,
+     "A shared object with another malloc or with a plugin (see defrag_plugin.h), or glibc (default); may be "
+     "given again", 0},
+    {"runs", KEY_RUNS, "N", 0, "Measure times so often (default 5)", 0},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "End a run that takes longer (default 60)", 0},
+    {"pool", KEY_POOL, "BYTES", 0,
+     "Size of the pools that times are measured in (default: twice the peak payload and 4K)", 0},
+    {"manual", KEY_MANUAL, NULL, 0, "Let libdefrag move nothing for a request (DEFRAG_MANUAL)", 0},
+    POLICY_OPTION(""),
+    SHARED_OPTIONS,
     {0},
 };
 
@@ -530,6 +602,16 @@ static const struct argp replay_argp = {
     NULL, NULL, NULL,
 };
 
+static const struct argp compare_argp = {
+    compare_options, parse_compare, "TRACE...",
+    "Replays each trace through libdefrag and through other allocators, each in a process of its own, and "
+    "tells how their times and footprints compare.\v"
+    "Exit status: 0, every request was served and every byte was right; 1, some were not, or an allocator "
+    "misbehaved; 2, the arguments, an allocator's file, a trace or the output are at fault. See "
+    "defrag-bench(1).",
+    NULL, NULL, NULL,
+};
+
 static const struct argp size_argp = {
     size_options, parse_common, "TRACE...",
     "Finds the smallest pool in which libdefrag and non-moving policies run each trace without a "
@@ -560,6 +642,7 @@ static const struct argp churn_argp = {
 void options_parse(struct options *options, enum options_command command, int argc, char **argv)
 {
     static const struct argp *const parsers[] = {
+        [OPTIONS_COMPARE] = &compare_argp,
         [OPTIONS_REPLAY] = &replay_argp,
         [OPTIONS_SIZE] = &size_argp,
         [OPTIONS_ADVERSARY] = &adversary_argp,
@@ -609,5 +692,6 @@ void options_release(struct options *options)
     free(options->traces);
     free(options->percents);
     free(options->seeds);
+    free(options->allocators);
     options->traces = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command lines of `defrag-bench replay`, `size`, `adversary` and `churn`. */
+/* The command lines of `defrag-bench compare`, `replay`, `size`, `adversary` and `churn`. */
 #ifndef DEFRAG_TOOLS_OPTIONS_H
 #define DEFRAG_TOOLS_OPTIONS_H
 
@@ -47,9 +47,17 @@ struct options {
     size_t seed_count;
     uint32_t operations;
     struct pace pace;
+
+    /* Of `compare`. */
+    const char **allocators; /* files, or ALLOCATOR_GLIBC */
+    size_t allocator_count;
+    unsigned runs;
+    unsigned timeout_seconds; /* of one run */
 };
 
-enum options_command { OPTIONS_REPLAY, OPTIONS_SIZE, OPTIONS_ADVERSARY, OPTIONS_CHURN };
+#define ALLOCATOR_GLIBC "glibc"
+
+enum options_command { OPTIONS_COMPARE, OPTIONS_REPLAY, OPTIONS_SIZE, OPTIONS_ADVERSARY, OPTIONS_CHURN };
 
 /* What is wrong with the arguments is said on stderr, and the program ends with EXIT_USAGE. */
 void options_parse(struct options *options, enum options_command command, int argc, char **argv);

@@ -11,8 +11,6 @@
 #include "replay.h"
 #include "report.h"
 
-enum { POOL_EXTRA_BYTES = 4096 };
-
 struct run {
     const struct options *options;
     const struct trace *trace;
@@ -22,34 +20,6 @@ struct run {
     struct replay_result results[CONTENDERS_MOST];
     bool opened[CONTENDERS_MOST];
 };
-
-/* --- The pool --------------------------------------------------------------------- */
-
-/* False after a message. */
-static bool pool_choose(struct run *run)
-{
-    const struct options *options = run->options;
-    uint64_t peak = run->trace->summary.peak_payload;
-    size_t most = options_most_pool_bytes(options);
-    char text[NUMBER_ROOM];
-
-    if (!options_pool_fits(options)) {
-        return false;
-    }
-    if (!options->pool_bytes && peak > most) {
-        complain("%s: too big: %" PRIu64 " bytes are live at once, and the largest %s pool of alignment %u "
-                 "has %s%s",
-                 run->trace->path, peak, options->layout, options->alignment, number_format(text, most),
-                 report_wider(options));
-        return false;
-    }
-    uint64_t standard = (2 * peak + POOL_EXTRA_BYTES + 15) / 16 * 16;
-    run->pool_bytes = standard < most ? standard : most;
-    if (options->pool_bytes) {
-        run->pool_bytes = options->pool_bytes;
-    }
-    return true;
-}
 
 /* --- Running ------------------------------------------------------------------------ */
 
@@ -195,7 +165,7 @@ static int replay_trace(const struct options *options, const struct trace *trace
 {
     struct run run = {.options = options, .trace = trace};
 
-    if (!pool_choose(&run) || !run_all(&run)) {
+    if (!report_pool_choose(options, trace, &run.pool_bytes) || !run_all(&run)) {
         return EXIT_USAGE;
     }
     if (options->json) {

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 
 #include "number.h"
 #include "xalloc.h"
+
+enum { POOL_EXTRA_BYTES = 4096 };
 
 /* --- Tables ---------------------------------------------------------------------- */
 
@@ -210,6 +213,32 @@ void report_caveats(const struct options *options, const struct trace *traces, s
         }
     }
     names_end(aligned);
+}
+
+/* --- The pool --------------------------------------------------------------------------- */
+
+bool report_pool_choose(const struct options *options, const struct trace *trace, size_t *bytes)
+{
+    uint64_t peak = trace->summary.peak_payload;
+    size_t most = options_most_pool_bytes(options);
+    char text[NUMBER_ROOM];
+
+    if (!options_pool_fits(options)) {
+        return false;
+    }
+    if (!options->pool_bytes && peak > most) {
+        complain("%s: too big: %" PRIu64 " bytes are live at once, and the largest %s pool of alignment %u "
+                 "has %s%s",
+                 trace->path, peak, options->layout, options->alignment, number_format(text, most),
+                 report_wider(options));
+        return false;
+    }
+    uint64_t standard = (2 * peak + POOL_EXTRA_BYTES + 15) / 16 * 16;
+    *bytes = standard < most ? standard : most;
+    if (options->pool_bytes) {
+        *bytes = options->pool_bytes;
+    }
+    return true;
 }
 
 /* --- JSON ------------------------------------------------------------------------------ */

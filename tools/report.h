@@ -38,6 +38,11 @@ void report_legend(const struct options *options);
 /* What a reader of figures from these traces has to know: widths of pointers, alignments not kept. */
 void report_caveats(const struct options *options, const struct trace *traces, size_t count);
 
+/* --- The pool ---------------------------------------------------------------------- */
+
+/* What --pool says, or else what a trace is given without it. False after a message. */
+bool report_pool_choose(const struct options *options, const struct trace *trace, size_t *bytes);
+
 /* --- JSON ------------------------------------------------------------------------- */
 
 /* The members all results have: command, version, layout, alignment, lock fraction, the contenders. */

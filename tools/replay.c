@@ -34,7 +34,7 @@ struct replay {
     int64_t turn; /* the object the rotation locked last; NOBODY: begin with the first */
     size_t rotated;
     uint64_t payload;
-    const struct trace_op *op;
+    uint32_t line; /* of the operation that is done; past the last one at the end */
 };
 
 bool replay_is_clean(const struct replay_result *result)
@@ -44,26 +44,17 @@ bool replay_is_clean(const struct replay_result *result)
 
 /* --- Troubles ------------------------------------------------------------------ */
 
-static uint32_t line_now(const struct replay *replay)
-{
-    size_t count = replay->trace->count;
-    if (replay->op) {
-        return replay->op->line;
-    }
-    return count ? replay->trace->ops[count - 1].line + 1 : 1;
-}
-
 /* Passes an outcome on, after taking note of a refusal or of nonsense. */
 static enum outcome noted(struct replay *replay, enum outcome outcome)
 {
     struct replay_result *result = replay->result;
 
     if (outcome == OUTCOME_REFUSED && result->refused++ == 0) {
-        result->refused_line = line_now(replay);
+        result->refused_line = replay->line;
         result->refused_reason = arena_reason(replay->arena);
     }
     if (outcome == OUTCOME_BROKEN && result->broken_line == 0) {
-        result->broken_line = line_now(replay);
+        result->broken_line = replay->line;
         result->broken_reason = arena_reason(replay->arena);
     }
     return outcome;
@@ -72,7 +63,7 @@ static enum outcome noted(struct replay *replay, enum outcome outcome)
 static void note_damage(struct replay *replay)
 {
     if (replay->result->damaged++ == 0) {
-        replay->result->damaged_line = line_now(replay);
+        replay->result->damaged_line = replay->line;
     }
 }
 
@@ -281,7 +272,7 @@ static void measure(struct replay *replay)
     if (replay->payload > result->peak_payload) {
         result->peak_payload = replay->payload;
     }
-    if (replay->op->line == replay->trace->summary.peak_line) {
+    if (replay->line == replay->trace->summary.peak_line) {
         result->metadata_bytes = arena_metadata_bytes(replay->arena);
     }
 }
@@ -302,21 +293,25 @@ static void operations_run(struct replay *replay)
 {
     const struct replay_options *options = replay->options;
 
-    for (size_t i = 0; i < replay->trace->count && !is_over(replay); i++) {
-        replay->op = &replay->trace->ops[i];
-        do_operation(replay, replay->op);
+    const struct trace_op *op;
+    struct trace_cursor cursor;
+
+    trace_rewind(&cursor, replay->trace);
+    for (size_t done = 1; !is_over(replay) && (op = trace_step(&cursor)) != NULL; done++) {
+        replay->line = op->line;
+        do_operation(replay, op);
         if (options->lock_percent) {
             rotation_step(replay);
         }
         if (options->contents) {
             measure(replay);
         }
-        if (options->check_every && (i + 1) % options->check_every == 0) {
+        if (options->check_every && done % options->check_every == 0) {
             noted(replay, arena_check(replay->arena));
         }
-        watch(replay, i + 1);
+        watch(replay, done);
     }
-    replay->op = NULL;
+    replay->line++;
 }
 
 static void survivors_verify(struct replay *replay)

@@ -154,8 +154,12 @@ void report_legend(const struct options *options)
 static size_t requests_above(const struct trace *trace, unsigned alignment)
 {
     size_t count = 0;
-    for (size_t i = 0; i < trace->count; i++) {
-        count += trace_op_alignment(&trace->ops[i]) > alignment;
+    struct trace_cursor cursor;
+    const struct trace_op *op;
+
+    trace_rewind(&cursor, trace);
+    while ((op = trace_step(&cursor)) != NULL) {
+        count += trace_op_alignment(op) > alignment;
     }
     return count;
 }
@@ -302,7 +306,7 @@ json_t *report_json_trace(const struct trace *trace)
     static const char *const keys[] = {"program", "version", "package", "input", "recorded", "pointer-bits"};
     json_t *value = present(json_pack(
         "{s:o, s:I, s:I, s:I, s:I}", "path", report_json_text(trace->path), "operations",
-        (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.objects, "peak_payload",
+        (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.allocations, "peak_payload",
         (json_int_t)trace->summary.peak_payload, "peak_objects", (json_int_t)trace->summary.peak_objects));
     json_t *metadata = json_object();
 

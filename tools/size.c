@@ -109,8 +109,11 @@ struct size_bounds size_bounds_get(const struct trace *trace, const struct conte
     struct size_bounds bounds = {none, none, 0};
     census.units = xcalloc(trace->summary.objects, sizeof *census.units);
     size_t fixed = contender->policy ? 0 : costs.control_bytes / costs.alignment - table_units(&costs, 0);
-    for (size_t i = 0; i < trace->count; i++) {
-        census_count(&census, &trace->ops[i]);
+    struct trace_cursor cursor;
+    const struct trace_op *op;
+    trace_rewind(&cursor, trace);
+    while ((op = trace_step(&cursor)) != NULL) {
+        census_count(&census, op);
         size_t least = fixed + census.live_units;
         size_t certain = least;
         if (!contender->policy) {
@@ -244,12 +247,16 @@ uint64_t size_allocated(const struct trace *trace)
 {
     uint64_t *sizes = xcalloc(trace->summary.objects, sizeof *sizes);
     uint64_t sum = 0;
+    struct trace_cursor cursor;
+    const struct trace_op *op;
 
-    for (size_t i = 0; i < trace->count; i++) {
-        const struct trace_op *op = &trace->ops[i];
+    trace_rewind(&cursor, trace);
+    while ((op = trace_step(&cursor)) != NULL) {
         if (op->kind == TRACE_ALLOC || op->kind == TRACE_RESIZE) {
             sum += op->size > sizes[op->object] ? op->size - sizes[op->object] : 0;
             sizes[op->object] = op->size;
+        } else if (op->kind == TRACE_FREE) {
+            sizes[op->object] = 0;
         }
     }
     free(sizes);
@@ -290,8 +297,12 @@ static void costs_measure(struct search *search)
 
 static bool trace_has_locks(const struct trace *trace)
 {
-    for (size_t i = 0; i < trace->count; i++) {
-        if (trace->ops[i].kind == TRACE_LOCK) {
+    struct trace_cursor cursor;
+    const struct trace_op *op;
+
+    trace_rewind(&cursor, trace);
+    while ((op = trace_step(&cursor)) != NULL) {
+        if (op->kind == TRACE_LOCK) {
             return true;
         }
     }

@@ -142,13 +142,15 @@ static int look_at_start(stream_in *in)
     return 0;
 }
 
-stream_in *stream_in_open(const char *path)
+/* Takes the descriptor, which may be -1. */
+static stream_in *stream_in_begin(int fd)
 {
     stream_in *in = calloc(1, sizeof *in);
     if (!in) {
+        close(fd);
         return NULL;
     }
-    in->fd = open(path, O_RDONLY | O_CLOEXEC);
+    in->fd = fd;
     if (in->fd < 0 || look_at_start(in) != 0) {
         int saved = errno;
         stream_in_close(in);
@@ -156,6 +158,22 @@ stream_in *stream_in_open(const char *path)
         return NULL;
     }
     return in;
+}
+
+stream_in *stream_in_open(const char *path)
+{
+    return stream_in_begin(open(path, O_RDONLY | O_CLOEXEC));
+}
+
+stream_in *stream_in_reopen(const stream_in *in)
+{
+    struct stat now;
+    char path[sizeof "/proc/self/fd/" + 3 * sizeof in->fd];
+    if (fstat(in->fd, &now) != 0 || !S_ISREG(now.st_mode)) {
+        return NULL;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", in->fd);
+    return stream_in_open(path);
 }
 
 static int hand_out(stream_in *in, char *newline, char **line)

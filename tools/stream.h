@@ -19,6 +19,9 @@ typedef struct stream_in stream_in;
 /* Opens a file; the contents tell whether it is compressed. NULL: see errno. */
 stream_in *stream_in_open(const char *path);
 
+/* The same file from its beginning; NULL if it is none that can be read twice, or see errno. */
+stream_in *stream_in_reopen(const stream_in *in);
+
 /*
  * The next line, without its newline, NUL-terminated, valid until the next
  * call. Returns 1, 0 at the end of the file, -1 on an error that

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Running out of memory is an error like any other here, not an exit. */
 #define HASH_NONFATAL_OOM 1
@@ -22,15 +23,25 @@ _Static_assert(sizeof(struct trace_op) == 16,
 
 /* --- Objects ------------------------------------------------------------ */
 
-enum object_state { LIVE, LOCKED, FREED };
+enum object_state { LIVE, LOCKED };
 
-/* Freed objects are kept, since their IDs must not come back. */
+/* One that is not freed; or a spare one, of which only the index matters. */
 struct object {
     uint64_t id;
     uint64_t size;
     uint32_t index;
     uint32_t line; /* of the operation that brought it into its state */
     enum object_state state;
+    struct object *next_spare;
+    UT_hash_handle hh;
+};
+
+/* IDs must not come back: a bit for each of the freed. IDs mostly come in sequence, so that it is not much more. */
+enum { CHUNK_IDS = 512 };
+
+struct id_chunk {
+    uint64_t number; /* ID / CHUNK_IDS */
+    uint64_t freed[CHUNK_IDS / 64];
     UT_hash_handle hh;
 };
 
@@ -39,6 +50,9 @@ struct trace_reader {
     char *path;
     uint32_t line;
     struct object *objects;
+    struct object *spare; /* of freed ones, if their numbers are given again */
+    bool reuses_numbers;
+    struct id_chunk *chunks;
     struct trace_comment *comments;
     size_t comment_count;
     struct trace_summary summary;
@@ -174,32 +188,79 @@ static struct object *find_object(const trace_reader *reader, uint64_t id)
     return found;
 }
 
-static int add_object(trace_reader *reader, uint64_t id, struct trace_op *op, struct trace_error *error)
+/* --- IDs that were used --------------------------------------------------- */
+
+static struct id_chunk *find_chunk(const trace_reader *reader, uint64_t id)
+{
+    struct id_chunk *found;
+    uint64_t number = id / CHUNK_IDS;
+    HASH_FIND(hh, reader->chunks, &number, sizeof number, found);
+    return found;
+}
+
+static bool is_freed(const trace_reader *reader, uint64_t id)
+{
+    const struct id_chunk *chunk = find_chunk(reader, id);
+    return chunk && chunk->freed[id % CHUNK_IDS / 64] >> id % 64 & 1;
+}
+
+static int note_freed(trace_reader *reader, uint64_t id, struct trace_error *error)
+{
+    struct id_chunk *chunk = find_chunk(reader, id);
+    if (!chunk) {
+        chunk = calloc(1, sizeof *chunk);
+        if (!chunk) {
+            return FAIL(reader, error, "out of memory");
+        }
+        chunk->number = id / CHUNK_IDS;
+        HASH_ADD(hh, reader->chunks, number, sizeof chunk->number, chunk);
+        if (!chunk->hh.tbl) {
+            free(chunk);
+            return FAIL(reader, error, "out of memory");
+        }
+    }
+    chunk->freed[id % CHUNK_IDS / 64] |= UINT64_C(1) << id % 64;
+    return 0;
+}
+
+/* " at line N", for a message: reads the file again up to there. Nothing if it is none to be read twice. */
+static struct shown where_freed(const trace_reader *reader, uint64_t id)
+{
+    struct shown where = {""};
+    stream_in *in = stream_in_reopen(reader->in);
+    char *line;
+
+    for (uint32_t number = 1; in && number < reader->line && stream_in_line(in, &line) == 1; number++) {
+        if (line[0] == 'f' && strtoull(line + 1, NULL, 10) == id) {
+            snprintf(where.text, sizeof where.text, " at line %" PRIu32, number);
+            break;
+        }
+    }
+    stream_in_close(in);
+    return where;
+}
+
+/* --- Changes to objects ----------------------------------------------------- */
+
+/* An object with a number, from the spare ones or new. */
+static struct object *make_object(trace_reader *reader)
+{
+    struct object *object = reader->spare;
+    if (object) {
+        reader->spare = object->next_spare;
+        return object;
+    }
+    object = calloc(1, sizeof *object);
+    if (object) {
+        object->index = reader->summary.objects++;
+    }
+    return object;
+}
+
+static void count_alloc(trace_reader *reader, const struct trace_op *op)
 {
     struct trace_summary *sum = &reader->summary;
-    struct object *old = find_object(reader, id);
-    if (old) {
-        return FAIL(reader, error, "ID %" PRIu64 " was used already%s%" PRIu32 "; IDs are never reused", id,
-                    old->state == FREED ? " and freed at line " : " and last changed at line ", old->line);
-    }
-    if (sum->objects == UINT32_MAX) {
-        return FAIL(reader, error, "too many objects");
-    }
-    struct object *object = calloc(1, sizeof *object);
-    if (!object) {
-        return FAIL(reader, error, "out of memory");
-    }
-    object->id = id;
-    object->size = op->size;
-    object->index = sum->objects;
-    object->line = reader->line;
-    HASH_ADD(hh, reader->objects, id, sizeof object->id, object);
-    if (!object->hh.tbl) {
-        free(object);
-        return FAIL(reader, error, "out of memory");
-    }
-    op->object = object->index;
-    sum->objects++;
+    sum->allocations++;
     sum->live_objects++;
     if (sum->live_objects > sum->peak_objects) {
         sum->peak_objects = sum->live_objects;
@@ -208,6 +269,55 @@ static int add_object(trace_reader *reader, uint64_t id, struct trace_op *op, st
         sum->largest_alignment = trace_op_alignment(op);
     }
     count_payload(reader, 0, op->size);
+}
+
+static int add_object(trace_reader *reader, uint64_t id, struct trace_op *op, struct trace_error *error)
+{
+    const struct object *old = find_object(reader, id);
+    if (old) {
+        return FAIL(reader, error,
+                    "ID %" PRIu64 " was used already and last changed at line %" PRIu32 "; IDs are never reused",
+                    id, old->line);
+    }
+    if (is_freed(reader, id)) {
+        return FAIL(reader, error, "ID %" PRIu64 " was used already and freed%s; IDs are never reused", id,
+                    where_freed(reader, id).text);
+    }
+    if (reader->summary.allocations == UINT32_MAX) {
+        return FAIL(reader, error, "too many objects");
+    }
+    struct object *object = make_object(reader);
+    if (!object) {
+        return FAIL(reader, error, "out of memory");
+    }
+    object->id = id;
+    object->size = op->size;
+    object->line = reader->line;
+    object->state = LIVE;
+    HASH_ADD(hh, reader->objects, id, sizeof object->id, object);
+    if (!object->hh.tbl) {
+        free(object);
+        return FAIL(reader, error, "out of memory");
+    }
+    op->object = object->index;
+    count_alloc(reader, op);
+    return 0;
+}
+
+static int remove_object(trace_reader *reader, struct object *object, struct trace_error *error)
+{
+    if (note_freed(reader, object->id, error) != 0) {
+        return -1;
+    }
+    count_payload(reader, object->size, 0);
+    reader->summary.live_objects--;
+    HASH_DEL(reader->objects, object); /* NOLINT(*unix.Malloc): the table goes with the last one only */
+    if (!reader->reuses_numbers) {
+        free(object);
+        return 0;
+    }
+    object->next_spare = reader->spare;
+    reader->spare = object;
     return 0;
 }
 
@@ -217,10 +327,6 @@ static const char *const past_of[] = {"allocated", "resized", "freed", "locked",
 static int check_state(const trace_reader *reader, const struct object *object, enum trace_kind kind,
                        struct trace_error *error)
 {
-    if (object->state == FREED) {
-        return FAIL(reader, error, "ID %" PRIu64 " was freed at line %" PRIu32 " and cannot be %s",
-                    object->id, object->line, past_of[kind]);
-    }
     if (kind == TRACE_UNLOCK && object->state != LOCKED) {
         return FAIL(reader, error, "ID %" PRIu64 " is not locked", object->id);
     }
@@ -241,6 +347,10 @@ static int change_object(trace_reader *reader, uint64_t id, struct trace_op *op,
 {
     enum trace_kind kind = (enum trace_kind)op->kind;
     struct object *object = find_object(reader, id);
+    if (!object && is_freed(reader, id)) {
+        return FAIL(reader, error, "ID %" PRIu64 " was freed%s and cannot be %s", id,
+                    where_freed(reader, id).text, past_of[kind]);
+    }
     if (!object) {
         return FAIL(reader, error, "ID %" PRIu64 " was never allocated", id);
     }
@@ -254,10 +364,7 @@ static int change_object(trace_reader *reader, uint64_t id, struct trace_op *op,
         object->size = op->size;
         break;
     case TRACE_FREE:
-        count_payload(reader, object->size, 0);
-        reader->summary.live_objects--;
-        set_state(reader, object, FREED);
-        break;
+        return remove_object(reader, object, error);
     case TRACE_LOCK:
         set_state(reader, object, LOCKED);
         break;
@@ -462,51 +569,82 @@ const struct trace_summary *trace_read_summary(const trace_reader *reader)
     return &reader->summary;
 }
 
-void trace_close(trace_reader *reader)
+static void free_objects(trace_reader *reader)
 {
-    if (!reader) {
-        return;
-    }
     struct object *object, *next;
     HASH_ITER(hh, reader->objects, object, next) {
         HASH_DEL(reader->objects, object); /* NOLINT(*unix.Malloc): the table goes with the last one only */
         free(object);
     }
+    while (reader->spare) {
+        object = reader->spare;
+        reader->spare = object->next_spare;
+        free(object);
+    }
+    struct id_chunk *chunk, *next_chunk;
+    HASH_ITER(hh, reader->chunks, chunk, next_chunk) {
+        HASH_DEL(reader->chunks, chunk); /* NOLINT(*unix.Malloc): as above */
+        free(chunk);
+    }
+}
+
+void trace_close(trace_reader *reader)
+{
+    if (!reader) {
+        return;
+    }
+    free_objects(reader);
     free_comments(reader->comments, reader->comment_count);
     stream_in_close(reader->in);
     free(reader->path);
     free(reader);
 }
 
-/* --- A whole trace in memory -------------------------------------------- */
+/* --- A whole trace ------------------------------------------------------ */
 
-static int load_operations(struct trace *trace, trace_reader *reader, struct trace_error *error)
+static int keep_in_memory(struct trace *trace, size_t *room, const struct trace_op *op, struct trace_error *error)
+{
+    if (trace->count == *room) {
+        *room = *room ? *room * 2 : 1024;
+        struct trace_op *more = reallocarray(trace->ops, *room, sizeof *more);
+        if (!more) {
+            return trace_fail(trace->path, 0, error, "out of memory");
+        }
+        trace->ops = more;
+    }
+    trace->ops[trace->count++] = *op;
+    return 0;
+}
+
+static int keep_on_disk(struct trace *trace, const struct trace_op *op, struct trace_error *error)
+{
+    if (fwrite(op, sizeof *op, 1, trace->spool) != 1) {
+        return trace_fail(trace->path, 0, error, "cannot keep it in a temporary file: %s", strerror(errno));
+    }
+    trace->count++;
+    return 0;
+}
+
+static int keep_operations(struct trace *trace, trace_reader *reader, struct trace_error *error)
 {
     size_t room = 0;
     struct trace_op op;
     int result;
     while ((result = trace_next(reader, &op, error)) == 1) {
-        if (trace->count == room) {
-            room = room ? room * 2 : 1024;
-            struct trace_op *more = reallocarray(trace->ops, room, sizeof *more);
-            if (!more) {
-                return trace_fail(trace->path, 0, error, "out of memory");
-            }
-            trace->ops = more;
+        int kept = trace->spool ? keep_on_disk(trace, &op, error) : keep_in_memory(trace, &room, &op, error);
+        if (kept != 0) {
+            return -1;
         }
-        trace->ops[trace->count++] = op;
+    }
+    if (result == 0 && trace->spool && fflush(trace->spool) != 0) {
+        return trace_fail(trace->path, 0, error, "cannot keep it in a temporary file: %s", strerror(errno));
     }
     return result;
 }
 
-int trace_load(struct trace *trace, const char *path, struct trace_error *error)
+static int read_whole(struct trace *trace, trace_reader *reader, struct trace_error *error)
 {
-    *trace = (struct trace){.path = strdup(path)};
-    if (!trace->path) {
-        return trace_fail(path, 0, error, "out of memory");
-    }
-    trace_reader *reader = trace_open(path, error);
-    int result = reader ? load_operations(trace, reader, error) : -1;
+    int result = reader ? keep_operations(trace, reader, error) : -1;
     if (result == 0) {
         trace->summary = reader->summary;
         trace->comments = reader->comments;
@@ -521,6 +659,68 @@ int trace_load(struct trace *trace, const char *path, struct trace_error *error)
     return result;
 }
 
+int trace_load(struct trace *trace, const char *path, struct trace_error *error)
+{
+    *trace = (struct trace){.path = strdup(path)};
+    if (!trace->path) {
+        return trace_fail(path, 0, error, "out of memory");
+    }
+    return read_whole(trace, trace_open(path, error), error);
+}
+
+int trace_spool(struct trace *trace, const char *path, struct trace_error *error)
+{
+    *trace = (struct trace){.path = strdup(path), .spool = tmpfile()};
+    if (!trace->path || !trace->spool) {
+        trace_fail(path, 0, error, "cannot keep it in a temporary file: %s", strerror(errno));
+        trace_unload(trace);
+        return -1;
+    }
+    trace_reader *reader = trace_open(path, error);
+    if (reader) {
+        reader->reuses_numbers = true;
+    }
+    return read_whole(trace, reader, error);
+}
+
+/* --- Its operations --------------------------------------------------------- */
+
+void trace_rewind(struct trace_cursor *cursor, const struct trace *trace)
+{
+    cursor->trace = trace;
+    cursor->next = cursor->end = trace->ops;
+    if (!trace->spool && trace->count > 0) {
+        cursor->end = trace->ops + trace->count;
+    }
+    cursor->taken = 0;
+}
+
+/* Whatever others read of the same file: it has no position of its own in this. */
+static void cursor_fill(struct trace_cursor *cursor)
+{
+    const struct trace *trace = cursor->trace;
+    size_t count = trace->count - cursor->taken;
+    count = count < TRACE_CURSOR_OPS ? count : TRACE_CURSOR_OPS;
+    size_t bytes = count * sizeof *cursor->window;
+    ssize_t got = pread(fileno(trace->spool), cursor->window, bytes, (off_t)(cursor->taken * sizeof *cursor->window));
+
+    if (got != (ssize_t)bytes) {
+        fprintf(stderr, "defrag-bench: cannot read a temporary file: %s\n", got < 0 ? strerror(errno) : "it was cut");
+        exit(2);
+    }
+    cursor->taken += count;
+    cursor->next = cursor->window;
+    cursor->end = cursor->window + count;
+}
+
+const struct trace_op *trace_step(struct trace_cursor *cursor)
+{
+    if (cursor->next == cursor->end && cursor->trace->spool && cursor->taken < cursor->trace->count) {
+        cursor_fill(cursor);
+    }
+    return cursor->next == cursor->end ? NULL : cursor->next++;
+}
+
 const char *trace_value(const struct trace *trace, const char *key)
 {
     return comment_value(trace->comments, trace->comment_count, key);
@@ -529,6 +729,9 @@ const char *trace_value(const struct trace *trace, const char *key)
 void trace_unload(struct trace *trace)
 {
     free_comments(trace->comments, trace->comment_count);
+    if (trace->spool) {
+        fclose(trace->spool);
+    }
     free(trace->ops);
     free(trace->path);
     *trace = (struct trace){0};

@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define TRACE_FIRST_LINE "defrag-trace 1"
 #define TRACE_SIZE_MAX   ((UINT64_C(1) << 48) - 1)
@@ -37,7 +38,10 @@
 
 enum trace_kind { TRACE_ALLOC, TRACE_RESIZE, TRACE_FREE, TRACE_LOCK, TRACE_UNLOCK };
 
-/* One operation. The objects of a trace are numbered 0, 1, … in the order of their allocation. */
+/*
+ * One operation. The objects of a trace are numbered 0, 1, … in the order of their allocation; of a spooled
+ * one, numbers of freed objects are given again.
+ */
 struct trace_op {
     uint64_t size : 48;       /* alloc, resize; else 0 */
     uint64_t kind : 8;        /* enum trace_kind */
@@ -63,7 +67,8 @@ int trace_fail(const char *path, uint32_t line, struct trace_error *error, const
 
 struct trace_summary {
     uint64_t operations;
-    uint32_t objects;      /* allocations */
+    uint32_t allocations;
+    uint32_t objects;      /* the numbers given are less than this */
     uint32_t live_objects; /* now, that is at the end of a loaded trace */
     uint32_t peak_objects;
     uint64_t live_payload; /* bytes asked for and not yet freed */
@@ -94,7 +99,7 @@ const struct trace_summary *trace_read_summary(const trace_reader *reader);
 
 void trace_close(trace_reader *reader);
 
-/* --- A whole trace in memory -------------------------------------------- */
+/* --- A whole trace ------------------------------------------------------ */
 
 struct trace_comment {
     char *key;
@@ -103,6 +108,7 @@ struct trace_comment {
 
 struct trace {
     char *path;
+    FILE *spool; /* holds the operations if it is not null, else `ops` does */
     struct trace_op *ops;
     size_t count;
     struct trace_summary summary;
@@ -113,8 +119,28 @@ struct trace {
 /* Returns 0, or -1 with `error` filled and `trace` empty. */
 int trace_load(struct trace *trace, const char *path, struct trace_error *error);
 
+/*
+ * The same, with the operations in a temporary file without a name, so that memory does not grow with
+ * their number, but for a bit for each ID.
+ */
+int trace_spool(struct trace *trace, const char *path, struct trace_error *error);
+
 /* The same as trace_metadata(). */
 const char *trace_value(const struct trace *trace, const char *key);
+
+/* Where somebody is in a trace; any number may be in the same. */
+enum { TRACE_CURSOR_OPS = 2048 };
+struct trace_cursor {
+    const struct trace *trace;
+    const struct trace_op *next, *end; /* of those in memory */
+    size_t taken;                      /* from the file up to now */
+    struct trace_op window[TRACE_CURSOR_OPS];
+};
+
+void trace_rewind(struct trace_cursor *cursor, const struct trace *trace);
+
+/* The next operation, valid until the next call; NULL at the end. A disk that fails ends the program. */
+const struct trace_op *trace_step(struct trace_cursor *cursor);
 
 /* Releases the contents, not the struct; harmless on an empty one. */
 void trace_unload(struct trace *trace);

@@ -121,6 +121,29 @@ static size_t found_units(const struct trace *trace, const struct contender *con
     return result.units;
 }
 
+/* The estimate does, and the pool a unit smaller does not. */
+static void test_estimates(void **state)
+{
+    static const char *const names[] = {"libdefrag", "first-fit", "best-fit", "tlsf", "half-fit", "buddy"};
+
+    (void)state;
+    for (uint32_t seed = 1; seed <= 30 * support_effort() / 100 + 1; seed++) {
+        struct trace trace = trace_random(seed, 40 + seed * 3, 4 + seed % 20, seed % 2 ? 120 : 900);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            struct contender contender = contender_of(names[i], "narrow", 8);
+            struct size_options options = {.lock_percent = seed % 3 ? 0 : 10};
+            unsigned lock_percent = contender.policy ? 0 : options.lock_percent;
+            struct size_result result;
+            size_estimate(&trace, &contender, &options, &result);
+            assert_int_equal(result.outcome, SIZE_FOUND);
+            assert_int_equal(result.bytes, contender_pool_bytes(&contender, result.units));
+            assert_true(serves(&trace, &contender, result.units, lock_percent));
+            assert_true(result.units == 1 || !serves(&trace, &contender, result.units - 1, lock_percent));
+        }
+        trace_drop(&trace);
+    }
+}
+
 static void test_policies_agree_with_brute_force(void **state)
 {
     static const unsigned alignments[] = {4, 8, 16};
@@ -358,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_policies_agree_with_brute_force),
         cmocka_unit_test(test_libdefrag_agrees_with_brute_force),
         cmocka_unit_test(test_libdefrag_with_locks_agrees_with_brute_force),
+        cmocka_unit_test(test_estimates),
         cmocka_unit_test(test_best_fit_is_not_monotone),
         cmocka_unit_test(test_first_fit_needs_its_high_water_mark),
         cmocka_unit_test(test_empty_trace_needs_next_to_nothing),

@@ -468,6 +468,76 @@ static void test_many_operations(void **state)
     assert_true(packed.st_size * 3 / 2 < plain.st_size);
 }
 
+/* The same operations, but that numbers are given again: never one that is in use, and few in all. */
+static void test_spooled(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    static uint32_t owner[COUNT]; /* by number: the object of the loaded trace that has it, plus 1 */
+    static struct trace_cursor cursor, other;
+    struct trace loaded, spooled;
+    struct trace_error error;
+    write_many("many.zst", COUNT);
+    assert_int_equal(trace_load(&loaded, path_of("many.zst"), &error), 0);
+    assert_int_equal(trace_spool(&spooled, path_of("many.zst"), &error), 0);
+    assert_int_equal(files_in_folder(), 1);
+    assert_int_equal(spooled.count, loaded.count);
+    assert_int_equal(spooled.summary.allocations, COUNT);
+    assert_int_equal(spooled.summary.peak_payload, loaded.summary.peak_payload);
+    assert_int_equal(spooled.summary.objects, 51);
+    trace_rewind(&cursor, &spooled);
+    trace_rewind(&other, &spooled);
+    for (size_t i = 0; i < loaded.count; i++) {
+        const struct trace_op *wanted = &loaded.ops[i], *op = trace_step(&cursor);
+        assert_non_null(op);
+        assert_true(op->kind == wanted->kind && op->size == wanted->size && op->line == wanted->line);
+        assert_true(op->object < spooled.summary.objects);
+        assert_int_equal(owner[op->object], op->kind == TRACE_ALLOC ? 0 : wanted->object + 1);
+        owner[op->object] = op->kind == TRACE_ALLOC ? wanted->object + 1 : 0;
+        assert_true(i % 3 > 0 || trace_step(&other));
+    }
+    assert_null(trace_step(&cursor));
+    assert_null(trace_step(&cursor));
+    trace_unload(&spooled);
+    trace_unload(&loaded);
+}
+
+static void test_not_spooled(void **state)
+{
+    (void)state;
+    struct trace trace;
+    struct trace_error error;
+    write_file("bad", HEAD "a 1 1\nf 1\nf 1\n", sizeof HEAD + 15);
+    assert_int_equal(trace_spool(&trace, path_of("bad"), &error), -1);
+    assert_non_null(strstr(error.text, "bad:4: ID 1 was freed at line 3 and cannot be freed"));
+    assert_int_equal(trace_spool(&trace, path_of("nowhere"), &error), -1);
+    assert_non_null(strstr(error.text, "nowhere: No such file"));
+    assert_null(trace.spool);
+}
+
+/* IDs in any order are remembered all the same. */
+static void test_scattered_ids(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    struct trace_error error;
+    char wanted[160];
+    for (uint64_t again = 0; again < COUNT; again += 371) {
+        trace_writer *writer = trace_create(path_of("scattered"), &error);
+        assert_non_null(writer);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            trace_put_alloc(writer, i * UINT64_C(0x9e3779b97f4a7c15), 1, 0);
+            trace_put_free(writer, i * UINT64_C(0x9e3779b97f4a7c15));
+        }
+        trace_put_alloc(writer, again * UINT64_C(0x9e3779b97f4a7c15), 1, 0);
+        assert_int_equal(trace_commit(writer, &error), 0);
+        assert_int_equal(read_trace("scattered", &error), -1);
+        snprintf(wanted, sizeof wanted, "ID %" PRIu64 " was used already and freed at line %" PRIu64 "; IDs",
+                 again * UINT64_C(0x9e3779b97f4a7c15), 2 * again + 3);
+        assert_non_null(strstr(error.text, wanted));
+    }
+}
+
 /* Few bytes, behind the last of which much text is still to come; and frames of every kind, joined. */
 static void test_joined_frames(void **state)
 {
@@ -768,6 +838,9 @@ int main(void)
         TEST(test_written_text),
         TEST(test_long_comment_is_cut),
         TEST(test_many_operations),
+        TEST(test_spooled),
+        TEST(test_not_spooled),
+        TEST(test_scattered_ids),
         TEST(test_joined_frames),
         TEST(test_truncated_zst),
         TEST(test_corrupt_zst),

@@ -357,6 +357,12 @@ enum outcome arena_compact_step(struct arena *arena, size_t bytes)
     return outcome_of(arena, status == DEFRAG_MORE ? DEFRAG_OK : status);
 }
 
+enum outcome arena_compact(struct arena *arena)
+{
+    const struct contender *contender = arena->contender;
+    return contender->policy ? OUTCOME_SERVED : outcome_of(arena, contender->build->compact(arena->pool));
+}
+
 void arena_slide(struct arena *arena, size_t begin, size_t end)
 {
     arena->contender->build->slide(arena->pool, begin, end);

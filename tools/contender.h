@@ -111,6 +111,9 @@ size_t arena_place(struct arena *arena, uint32_t object);
 /* Moves at most so many bytes in advance, or one block. A policy moves nothing. */
 enum outcome arena_compact_step(struct arena *arena, size_t bytes);
 
+/* All of it. A policy moves nothing. */
+enum outcome arena_compact(struct arena *arena);
+
 /*
  * libdefrag alone: slides the blocks from `begin`, where a free block begins, to `end` together, none of
  * them locked. Both are places of headers, in bytes from the beginning of the pool; an end above all blocks

@@ -20,6 +20,7 @@ enum {
     KEY_POOL = 'b',
     KEY_LOCK_FRACTION = 'L',
     KEY_JSON = 'j',
+    KEY_OUTPUT = 'o',
     KEY_PROGRESS = 0x100,
     KEY_CHECK,
     KEY_MANUAL,
@@ -291,6 +292,28 @@ static error_t parse_replay(int key, char *text, struct argp_state *state)
     second_trace_refuse(key, text, state);
     error_t error = parse_replay_option(key, text, state);
     return error == ARGP_ERR_UNKNOWN ? parse_common(key, text, state) : error;
+}
+
+static error_t parse_report(int key, char *text, struct argp_state *state)
+{
+    struct reading *reading = state->input;
+
+    second_trace_refuse(key, text, state);
+    switch (key) {
+    case KEY_OUTPUT:
+        reading->options->output = text;
+        return 0;
+    case KEY_POOL:
+        reading->options->pool_bytes = bytes_read("--pool", text, state);
+        return 0;
+    case ARGP_KEY_SUCCESS:
+        if (!reading->options->output || !*reading->options->output) {
+            REFUSE(state, "no folder for the report was named; it is -o DIR");
+        }
+        return 0;
+    default:
+        return parse_common(key, text, state);
+    }
 }
 
 /* --- Adversaries ------------------------------------------------------------------------ */
@@ -570,6 +593,19 @@ static const struct argp_option compare_options[] = {
 
 static const struct argp_option size_options[] = {COMMON_OPTIONS, {0}};
 
+static const struct argp_option report_options[] = {
+    {"output", KEY_OUTPUT, "DIR", 0, "The folder for the page and the pictures; made if it is not there", 0},
+    {"pool", KEY_POOL, "BYTES", 0,
+     "Size of the pool that is shown, all of it; K and M may follow (default: a tenth more than is certain "
+     "to do)", 0},
+    {"layout", KEY_LAYOUT, "NAME", 0, "Layout of libdefrag: narrow (default) or wide", 0},
+    {"alignment", KEY_ALIGNMENT, "BYTES", 0, "4, 8 (default) or 16, for all that leave a choice", 0},
+    {"lock-fraction", KEY_LOCK_FRACTION, "PERCENT", 0,
+     "Hold so many of the live blocks locked, in rotation", 0},
+    {"progress", KEY_PROGRESS, NULL, 0, "Show progress even if stderr is no terminal", 0},
+    {0},
+};
+
 static const struct argp_option adversary_options[] = {
     POLICY_OPTION("slide, full-slide, "),
     SHARED_OPTIONS,
@@ -621,6 +657,15 @@ static const struct argp size_argp = {
     NULL, NULL, NULL,
 };
 
+static const struct argp report_argp = {
+    report_options, parse_report, "TRACE -o DIR",
+    "Draws what a trace does to a heap, as a page with everything in it, DIR/index.html, and each picture as "
+    "SVG and PNG beside it. Needs gnuplot.\v"
+    "Exit status: 0, it is there; 1, it is there, and requests failed or a heap misbehaved; 2, the "
+    "arguments, the trace or the output are at fault, and nothing was written. See defrag-bench(1).",
+    NULL, NULL, NULL,
+};
+
 static const struct argp adversary_argp = {
     adversary_options, parse_adversary, "NAME...",
     "Runs a program that fragments heaps on purpose, robson, best-fit, shrink, sawtooth or all of them, and "
@@ -645,6 +690,7 @@ void options_parse(struct options *options, enum options_command command, int ar
         [OPTIONS_COMPARE] = &compare_argp,
         [OPTIONS_REPLAY] = &replay_argp,
         [OPTIONS_SIZE] = &size_argp,
+        [OPTIONS_REPORT] = &report_argp,
         [OPTIONS_ADVERSARY] = &adversary_argp,
         [OPTIONS_CHURN] = &churn_argp,
     };

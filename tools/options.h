@@ -31,6 +31,9 @@ struct options {
     char **traces;
     size_t trace_count;
 
+    /* Of `report`. */
+    const char *output;
+
     /* Of `adversary`; 0 for the three numbers: the adversary's own. */
     const struct adversary *adversaries[ADVERSARIES_MOST];
     size_t adversary_count;
@@ -57,7 +60,8 @@ struct options {
 
 #define ALLOCATOR_GLIBC "glibc"
 
-enum options_command { OPTIONS_COMPARE, OPTIONS_REPLAY, OPTIONS_SIZE, OPTIONS_ADVERSARY, OPTIONS_CHURN };
+enum options_command { OPTIONS_COMPARE, OPTIONS_REPLAY, OPTIONS_SIZE, OPTIONS_REPORT,
+                       OPTIONS_ADVERSARY, OPTIONS_CHURN };
 
 /* What is wrong with the arguments is said on stderr, and the program ends with EXIT_USAGE. */
 void options_parse(struct options *options, enum options_command command, int argc, char **argv);

@@ -35,6 +35,7 @@ struct replay {
     size_t rotated;
     uint64_t payload;
     uint32_t line; /* of the operation that is done; past the last one at the end */
+    bool is_stopped; /* by the observer */
 };
 
 bool replay_is_clean(const struct replay_result *result)
@@ -261,7 +262,7 @@ static void do_operation(struct replay *replay, const struct trace_op *op)
 
 /* --- Measuring -------------------------------------------------------------------------- */
 
-static void measure(struct replay *replay)
+static void measure(struct replay *replay, size_t done)
 {
     struct replay_result *result = replay->result;
     uint64_t moved = arena_take_moved(replay->arena);
@@ -275,6 +276,9 @@ static void measure(struct replay *replay)
     if (replay->line == replay->trace->summary.peak_line) {
         result->metadata_bytes = arena_metadata_bytes(replay->arena);
     }
+    if (replay->options->observe) {
+        replay->is_stopped = !replay->options->observe(replay->options->observer, replay->arena, done, moved);
+    }
 }
 
 static void watch(const struct replay *replay, size_t done)
@@ -286,7 +290,8 @@ static void watch(const struct replay *replay, size_t done)
 
 static bool is_over(const struct replay *replay)
 {
-    return replay->result->broken_line || (replay->options->until_refused && replay->result->refused);
+    return replay->is_stopped || replay->result->broken_line ||
+           (replay->options->until_refused && replay->result->refused);
 }
 
 static void operations_run(struct replay *replay)
@@ -304,7 +309,7 @@ static void operations_run(struct replay *replay)
             rotation_step(replay);
         }
         if (options->contents) {
-            measure(replay);
+            measure(replay, done);
         }
         if (options->check_every && done % options->check_every == 0) {
             noted(replay, arena_check(replay->arena));

@@ -22,6 +22,10 @@ struct replay_options {
     bool contents;             /* payloads are written and verified, moves and metadata are measured */
     bool until_refused;        /* stop at the first request that is refused */
     atomic_size_t *operations; /* counts them for somebody who watches; or NULL */
+
+    /* If contents are written: told of each operation, and what it moved; false ends the replay. Or NULL. */
+    bool (*observe)(void *observer, struct arena *arena, size_t done, uint64_t moved);
+    void *observer;
 };
 
 struct replay_result {

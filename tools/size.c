@@ -241,6 +241,74 @@ bool size_is_too_big(const struct trace *trace, const struct contender *contende
     return false;
 }
 
+/* --- By bisection --------------------------------------------------------------------------- */
+
+static size_t step_of(const struct search *search, size_t units)
+{
+    return search->trace->count > SIZE_EXACT_OPERATIONS ? larger(units / SIZE_COARSE_PART, 1) : 1;
+}
+
+/* A pool that does. */
+static enum trial upper_find(struct search *search, size_t units, size_t *out)
+{
+    const struct policy *policy = search->contender->policy;
+    size_t most = contender_most_units(search->contender);
+    enum trial trial;
+
+    if (policy && policy->endless) {
+        trial = trial_run(search, POLICY_ENDLESS);
+        *out = search->range.low;
+        return trial;
+    }
+    while ((trial = trial_run(search, units)) == TRIAL_REFUSED && units < most) {
+        units = units < most / 2 ? units * 2 : most;
+    }
+    *out = units;
+    return trial;
+}
+
+static void bisect(struct search *search, size_t low, size_t high)
+{
+    while (high - low > step_of(search, high)) {
+        size_t middle = low + (high - low) / 2;
+        enum trial trial = trial_run(search, middle);
+        if (trial == TRIAL_BROKEN) {
+            return;
+        }
+        if (trial == TRIAL_CLEAN) {
+            /* Where it would have gone the same way in smaller pools, they do too. */
+            high = search->range.low < middle ? larger(search->range.low, low + 1) : middle;
+        } else {
+            low = middle;
+        }
+    }
+    found(search, high);
+}
+
+void size_estimate(const struct trace *trace, const struct contender *contender,
+                   const struct size_options *options, struct size_result *result)
+{
+    struct search search = {
+        .trace = trace,
+        .contender = contender,
+        .options = {.until_refused = true,
+                    .lock_percent = contender->policy ? 0 : options->lock_percent,
+                    .operations = options->operations},
+        .result = result,
+    };
+
+    memset(result, 0, sizeof *result);
+    result->broken_reason = "";
+    size_t least = larger(size_bounds_get(trace, contender).least, 1);
+    size_t high;
+    enum trial trial = upper_find(&search, least, &high);
+    if (trial == TRIAL_CLEAN) {
+        bisect(&search, least - 1, larger(high, least));
+    } else if (trial == TRIAL_REFUSED) {
+        found(&search, contender_most_units(contender) + 1);
+    }
+}
+
 /* --- What compaction costs ------------------------------------------------------------------ */
 
 uint64_t size_allocated(const struct trace *trace)

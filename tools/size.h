@@ -67,6 +67,15 @@ bool size_is_too_big(const struct trace *trace, const struct contender *contende
 void size_find(const struct trace *trace, const struct contender *contender,
                const struct size_options *options, struct size_result *result);
 
+/*
+ * The same by bisection, in some ten to twenty replays: a pool that does, and one
+ * that is smaller by a step, or in a trace of more than SIZE_EXACT_OPERATIONS by a
+ * SIZE_COARSE_PART of it, and does not. Costs are not measured.
+ */
+enum { SIZE_EXACT_OPERATIONS = 100000, SIZE_COARSE_PART = 256 };
+void size_estimate(const struct trace *trace, const struct contender *contender,
+                   const struct size_options *options, struct size_result *result);
+
 /* The bytes that a trace asks for in all: by allocations, and by resizes that grow a block. */
 uint64_t size_allocated(const struct trace *trace);
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ struct object {
     UT_hash_handle hh;
 };
 
-/* IDs must not come back: a bit for each of the freed. IDs mostly come in sequence, so that it is not much more. */
+/* IDs must not come back: a bit for each of the freed. Most come in sequence, so that it is not much more. */
 enum { CHUNK_IDS = 512 };
 
 struct id_chunk {
@@ -276,7 +277,8 @@ static int add_object(trace_reader *reader, uint64_t id, struct trace_op *op, st
     const struct object *old = find_object(reader, id);
     if (old) {
         return FAIL(reader, error,
-                    "ID %" PRIu64 " was used already and last changed at line %" PRIu32 "; IDs are never reused",
+                    "ID %" PRIu64 " was used already and last changed at line %" PRIu32
+                    "; IDs are never reused",
                     id, old->line);
     }
     if (is_freed(reader, id)) {
@@ -602,7 +604,8 @@ void trace_close(trace_reader *reader)
 
 /* --- A whole trace ------------------------------------------------------ */
 
-static int keep_in_memory(struct trace *trace, size_t *room, const struct trace_op *op, struct trace_error *error)
+static int keep_in_memory(struct trace *trace, size_t *room, const struct trace_op *op,
+                          struct trace_error *error)
 {
     if (trace->count == *room) {
         *room = *room ? *room * 2 : 1024;
@@ -668,9 +671,32 @@ int trace_load(struct trace *trace, const char *path, struct trace_error *error)
     return read_whole(trace, trace_open(path, error), error);
 }
 
+/* Without a name from the beginning: nothing is left however the program ends. */
+static FILE *spool_open(void)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/defrag-bench.XXXXXX", folder && *folder ? folder : "/tmp");
+
+    if (length >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        return NULL;
+    }
+    unlink(path);
+    FILE *file = fdopen(fd, "w+");
+    if (!file) {
+        close(fd);
+    }
+    return file;
+}
+
 int trace_spool(struct trace *trace, const char *path, struct trace_error *error)
 {
-    *trace = (struct trace){.path = strdup(path), .spool = tmpfile()};
+    *trace = (struct trace){.path = strdup(path), .spool = spool_open()};
     if (!trace->path || !trace->spool) {
         trace_fail(path, 0, error, "cannot keep it in a temporary file: %s", strerror(errno));
         trace_unload(trace);
@@ -702,10 +728,12 @@ static void cursor_fill(struct trace_cursor *cursor)
     size_t count = trace->count - cursor->taken;
     count = count < TRACE_CURSOR_OPS ? count : TRACE_CURSOR_OPS;
     size_t bytes = count * sizeof *cursor->window;
-    ssize_t got = pread(fileno(trace->spool), cursor->window, bytes, (off_t)(cursor->taken * sizeof *cursor->window));
+    off_t from = (off_t)(cursor->taken * sizeof *cursor->window);
+    ssize_t got = pread(fileno(trace->spool), cursor->window, bytes, from);
 
     if (got != (ssize_t)bytes) {
-        fprintf(stderr, "defrag-bench: cannot read a temporary file: %s\n", got < 0 ? strerror(errno) : "it was cut");
+        fprintf(stderr, "defrag-bench: cannot read a temporary file: %s\n",
+                got < 0 ? strerror(errno) : "it was cut");
         exit(2);
     }
     cursor->taken += count;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inspect_print.h"
+#include "inspect_svg.h"
 #include "number.h"
 #include "options.h"
 #include "report.h"
@@ -21,7 +22,8 @@ enum {
     KEY_JSON = 'j',
     KEY_OFFSET = 'o',
     KEY_ADDRESS = 'A',
-    KEY_LENGTH = 0x100
+    KEY_LENGTH = 0x100,
+    KEY_SVG
 };
 
 enum { WIDTH_DEFAULT = 80, WIDTH_MOST = 1000 };
@@ -30,7 +32,7 @@ enum { WIDTH_DEFAULT = 80, WIDTH_MOST = 1000 };
 #define FILE_BYTES_MAX ((size_t)256 << 20)
 
 struct inspect_options {
-    const char *path;
+    const char *path, *svg;
     uint64_t offset, address;
     bool has_address, json, length;
 };
@@ -69,6 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_LENGTH:
         options->length = true;
         return 0;
+    case KEY_SVG:
+        options->svg = text;
+        return 0;
     case KEY_OFFSET:
         options->offset = place_read("--offset", text, state);
         return 0;
@@ -82,6 +87,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         argp_failure(state, EXIT_USAGE, 0, "no image was named");
         return 0;
+    case ARGP_KEY_SUCCESS:
+        if (options->svg && options->length) {
+            argp_failure(state, EXIT_USAGE, 0, "--length prints nothing else; there is no picture with it");
+        }
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -92,6 +102,7 @@ static const struct argp_option argp_options[] = {
     {"address", KEY_ADDRESS, "ADDRESS", 0,
      "Where the first byte of the file was in memory; shows addresses instead of offsets", 0},
     {"json", KEY_JSON, NULL, 0, "JSON on standard output instead of tables", 0},
+    {"svg", KEY_SVG, "FILE", 0, "Draw the map as a picture, too; needs gnuplot", 0},
     {"length", KEY_LENGTH, NULL, 0,
      "Print where in the file the pool begins and how many bytes it has, nothing else; 2,048 bytes of it will do", 0},
     {0},
@@ -206,8 +217,12 @@ static int image_tell(const struct inspect_options *options, const struct conten
         .address = options->address + inspection.file_offset,
         .width = terminal_width(),
     };
-    (options->json ? inspect_print_json : inspect_print)(&view);
     int status = inspection.fault.text[0] ? EXIT_DIFFERENCE : EXIT_CLEAN;
+    if (options->svg && !inspect_svg_write(&inspection, options->svg)) {
+        status = EXIT_USAGE;
+    } else {
+        (options->json ? inspect_print_json : inspect_print)(&view);
+    }
     inspect_release(&inspection);
     return status;
 }

@@ -215,3 +215,39 @@ assert damaged["sound"] is False and damaged["statistics"] is None and damaged["
 assert damaged["fault"]["offset"] == 0x164 and "header" in damaged["fault"]["text"]
 assert [block["kind"] for block in damaged["blocks"]] == ["free", "unreadable", "used", "used", "wilderness"]
 END
+
+# --- The map as a picture ---------------------------------------------------------------
+
+refuses 'no picture with it' --length --svg=map.svg n8
+mkdir without && ln -s "$(command -v timeout)" "$(command -v wc)" "$(command -v grep)" "$(command -v cat)" without
+(PATH=$scratch/without && refuses 'gnuplot.*was not found' --svg=map.svg n8) || exit 1
+[ ! -e map.svg ] || fail "a picture without gnuplot"
+command -v gnuplot >/dev/null || skip "there is no gnuplot here, to draw the map"
+mkdir tmp
+TMPDIR=$scratch/tmp
+export TMPDIR
+
+gives 0 --svg=map.svg n8
+prints '^Sound: every invariant holds\.$'
+gives 1 --svg=header.svg header
+python3 "$top_srcdir/tests/report.py" svg map.svg header.svg || fail "the pictures"
+grep -q '4,096 bytes, narrow layout, alignment 8<' map.svg || fail "the picture does not say of what it is"
+grep -q 'alignment 8; DAMAGED<' header.svg || fail "the picture does not say that the pool is damaged"
+
+# bars COLOUR FILE: how many stretches have it, the one in the legend counted.
+bars() {
+    grep -o "stroke='rgb($1)'  d='[^']*'" "$2" | grep -o M | wc -l
+}
+[ "$(bars '213,  66,  58' map.svg)" = 4 ] || fail "two locked blocks, one of them in two rows, are not shown"
+[ "$(bars '227, 107, 208' map.svg)" = 0 ] || fail "a sound pool has something unreadable"
+[ "$(bars '227, 107, 208' header.svg)" -ge 2 ] || fail "what is unreadable is not shown"
+gives 0 --json --svg=wide.svg w8
+python3 -m json.tool <output >/dev/null || fail "no JSON beside a picture"
+
+cp map.svg before.svg
+refuses 'nowhere/map.svg: No such file' --svg=nowhere/map.svg n8
+refuses '/dev/full: No space left' --svg=/dev/full n8
+refuses 'tmp: Is a directory' --svg=tmp n8
+(trap '' XFSZ && ulimit -f 1 && refuses 'gnuplot could not draw' --svg=map.svg n8) || exit 1
+cmp -s map.svg before.svg || fail "a picture that was there is damaged"
+[ -z "$(ls -A tmp)" ] || fail "left in the temporary folder: $(ls -A tmp)"

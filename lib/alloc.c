@@ -141,7 +141,7 @@ DF_NOINLINE static df_granules clear_low(defrag_pool *pool, df_granules size, df
     for (df_granules o = DF_FIRST;;) {
         df_word header = block_header(pool, o);
         bool stays = header_is_used(header) && mover_stays(pool, o, header);
-        if (borders && !stays && df_plan_clear(pool, o, size, grow, &plan)) {
+        if (borders && !stays && df_plan_clear(pool, o, size, grow, UINT32_MAX, &plan)) {
             df_plan_commit(pool, &plan);
             return o;
         }

@@ -459,19 +459,29 @@ DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_re
 
 /*
  * Gives the block another size. The handle stays, and the alignment; the bytes up
- * to the smaller of the two sizes stay; bytes gained are not initialised. In this order: in
- * place; over the free block before it; to another hole; to a hole made by
- * defrag_make_room(); last, the free memory of its own stretch between locked
- * blocks is gathered at the block itself.
+ * to the smaller of the two sizes stay; bytes gained are not initialised.
+ *
+ * A block that is not locked grows the way that moves the fewest bytes; all is known
+ * before the first of them moves. In place, none does. Else, of these:
+ *   - blocks right above it make way, if they are fewer bytes than it is: they leave for
+ *     holes, or slide up into the next gaps; of equals the latter;
+ *   - it moves down over the free block before it; or to another hole, or the wilderness.
+ * Where none of them will do, empty slots are given back and all is tried again; then the
+ * cheapest of these:
+ *   - the gaps between it and the next locked blocks are gathered at it, blocks below
+ *     it sliding down and blocks above it sliding up;
+ *   - blocks around it leave for holes, and it slides down to where they lay;
+ *   - a hole is made as defrag_make_room() would, and it moves there.
  *
  * With nothing locked it succeeds iff the block's own granules and the free
  * ones, after empty slots are given back, hold the new block. A locked block
- * grows in place or not at all.
+ * grows in place or not at all. A request that cannot be served moves nothing.
  *
  * Moves blocks: if it must, this one and others, never a locked one; with
- * DEFRAG_MANUAL only this one. Cost: O(1) in place or over the free block before
- * it, and the bytes moved; else O(blocks of one bin) and the bytes moved; and
- * that of defrag_make_room() where room is made.
+ * DEFRAG_MANUAL only this one. Cost: to shrink and in place, O(1). Else the bytes moved;
+ * a look at fewer blocks above than the block has granules, and as few holes; and to
+ * move to another hole O(blocks of one bin). Where all is tried again O(S) besides; and for
+ * the ways that come last, at most three times that of defrag_make_room().
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_STALE; DEFRAG_CORRUPT;
  * DEFRAG_BAD_SIZE; DEFRAG_LOCKED, the block is locked and would have to shrink
  * or to move; DEFRAG_NO_MEMORY, too few granules are free in total;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "gather.h"
-#include "slide.h"
 
 /* The window of all between `o` and the last block below it that stays. */
 static struct slide_window window_below(const defrag_pool *pool, df_granules o)
@@ -11,36 +10,37 @@ static struct slide_window window_below(const defrag_pool *pool, df_granules o)
     return window;
 }
 
-/*
- * The cheapest run with gaps of `need` granules together that has the block of
- * `own` granules at `o` in it or at its edge. Blocks below `o` will slide down,
- * and then so does this one; blocks above slide up.
- */
-static struct slide_run cheapest_run_around(const defrag_pool *pool, df_granules o, df_granules own,
-                                            df_granules need)
+void df_gather_run(const defrag_pool *pool, df_granules o, df_granules need, df_granules limit, bool below,
+                   struct slide_run *best)
 {
-    struct slide_run best = {0, 0, 0, false};
-    struct slide_window window = window_below(pool, o);
+    df_granules own = header_size(block_header(pool, o));
+    struct slide_window window = {o, 0, 0, false};
+    if (below)
+        window = window_below(pool, o);
     df_granules end = o + own;
+    df_granules above = 0;
+    *best = (struct slide_run){0, 0, limit, false};
     for (;;) {
         df_window_shrink(pool, &window, need, o);
         df_granules live = window.live + (window.begin < o ? own : 0);
-        if (window.length >= need && (!best.found || live < best.live))
-            best = (struct slide_run){window.begin, end, live, true};
+        if (window.length >= need && live < best->live)
+            *best = (struct slide_run){window.begin, end, live, true};
         if (end == pool->floor)
-            return best;
+            return;
 
+        /* Every run that reaches further has these blocks in it. */
         df_word header = block_header(pool, end);
-        while (header_is_used(header) && !mover_stays(pool, end, header)) {
+        while (header_is_used(header) && !mover_stays(pool, end, header) && above < best->live) {
+            above += header_size(header);
             window.live += header_size(header);
             end += header_size(header);
             header = block_header(pool, end);
         }
         if (header_is_used(header))
-            return best;
+            return;
         df_granules gap = header_is_top(header) ? heap_wilderness(pool) : block_free_size(pool, end, header);
         if (gap == 0)
-            return best;
+            return;
         window.length += gap;
         end += gap;
     }
@@ -115,31 +115,26 @@ static void gather_finish(defrag_pool *pool, df_granules place, df_granules want
     }
 }
 
-bool df_gather(defrag_pool *pool, df_granules o, df_granules want)
+void df_gather(defrag_pool *pool, df_granules o, df_granules want, const struct slide_run *run)
 {
     df_granules own = header_size(block_header(pool, o));
-    struct slide_run run = cheapest_run_around(pool, o, own, want - own);
-    if (!run.found)
-        return false;
-
     mover_begin(pool);
-    df_granules place = run.begin < o ? df_slide_down(pool, run.begin, o + own) - own : o;
+    df_granules place = run->begin < o ? df_slide_down(pool, run->begin, o + own) - own : o;
     df_granules ceiling;
-    if (run.end > pool->top) {
+    if (run->end > pool->top) {
         /* The wilderness gives only what is wanted. */
         struct chain chain = chain_make(pool, o + own, pool->top);
         block_set_top(pool, place + want + chain.live);
         ceiling = chain_lift(pool, chain, pool->top);
     } else {
-        ceiling = chain_lift(pool, chain_make(pool, o + own, run.end), run.end);
-        if (header_is_used(block_header(pool, run.end)))
-            block_set_prev_used(pool, run.end);
+        ceiling = chain_lift(pool, chain_make(pool, o + own, run->end), run->end);
+        if (header_is_used(block_header(pool, run->end)))
+            block_set_prev_used(pool, run->end);
     }
     gather_finish(pool, place, want, ceiling);
     mover_end(pool);
     heap_note_used(pool, want - own);
-    heap_lower_cursor(pool, run.begin);
-    return true;
+    heap_lower_cursor(pool, run->begin);
 }
 
 /* The end of the gaps from `place` on that hold `size` granules together, less `grow` of the wilderness; 0: none. */

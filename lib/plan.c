@@ -43,7 +43,7 @@ struct search {
     df_granules need;
     df_granules grow;
     df_granules last_size; /* of the last gap, what may be part of an interval */
-    df_granules limit;     /* the most that it may cost                        */
+    df_granules limit;     /* the most that it may cost; to clear, one more    */
     uint32_t visits_max;   /* UINT32_MAX: no limit                             */
 };
 
@@ -71,7 +71,8 @@ static bool interval_extend(const defrag_pool *pool, struct df_plan *plan)
     df_word header = block_header(pool, end);
     if (end == plan->last || mover_stays(pool, end, header))
         return false;
-    plan->run.live += header_size(header);
+    if (end != plan->keep)
+        plan->run.live += header_size(header);
     plan->run.end = gap_end(pool, end + header_size(header), plan->last);
     return true;
 }
@@ -212,7 +213,7 @@ static bool reserve(defrag_pool *pool, const struct search *search)
     df_granules o = plan->run.begin;
     while (o < plan->run.end) {
         df_word header = block_header(pool, o);
-        if (header_is_used(header) && !reserve_block(pool, search, o, &room))
+        if (header_is_used(header) && o != plan->keep && !reserve_block(pool, search, o, &room))
             return false;
         o += block_size(pool, o, header);
     }
@@ -330,25 +331,74 @@ bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct 
     return plan->run.found;
 }
 
+/*
+ * Plans that all of the interval of `size` granules at `begin` leaves, but the block that
+ * is kept, if that costs less than the limit.
+ */
+static bool clear(defrag_pool *pool, struct search *search, df_granules begin, df_granules size)
+{
+    struct df_plan *plan = search->plan;
+    plan->cost = plan->keep ? header_size(block_header(pool, plan->keep)) : 0;
+    interval_begin(pool, plan, begin);
+    while (interval_length(search) < size) {
+        plan->visits++;
+        if (plan->visits > search->visits_max || !interval_extend(pool, plan)
+            || plan->cost + plan->run.live >= search->limit)
+            return false;
+    }
+    search->need = interval_length(search); /* nothing has room to stay */
+    plan->cost += plan->run.live;
+    bool clears = reserve(pool, search);
+    if (!clears)
+        df_plan_release(pool, plan);
+    return clears;
+}
+
 bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
-                   struct df_plan *plan)
+                   df_granules limit, struct df_plan *plan)
 {
     if (heap_wilderness(pool) < grow)
         return false;
     *plan = (struct df_plan){.last = pool->top};
     struct search s = {
-        .plan = plan, .grow = grow, .last_size = heap_wilderness(pool) - grow, .visits_max = UINT32_MAX};
-    interval_begin(pool, plan, place);
-    while (interval_length(&s) < size) {
-        if (!interval_extend(pool, plan))
-            return false;
-    }
-    s.need = interval_length(&s); /* nothing has room to stay */
-    plan->cost = plan->run.live;
-    bool clears = reserve(pool, &s);
-    if (!clears)
-        df_plan_release(pool, plan);
-    return clears;
+        .plan = plan, .grow = grow, .last_size = heap_wilderness(pool) - grow, .limit = limit, .visits_max = limit};
+    return clear(pool, &s, place, size);
+}
+
+/* Where the next interval can begin above `begin`; at last at `o`. */
+static df_granules next_begin(const defrag_pool *pool, df_granules begin, df_granules o)
+{
+    df_granules end = gap_end(pool, begin, o);
+    return end == o ? o : end + header_size(block_header(pool, end));
+}
+
+bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granules limit, struct df_plan *plan)
+{
+    df_granules end = o + header_size(block_header(pool, o));
+    *plan = (struct df_plan){.last = pool->top};
+    struct search s = {
+        .plan = plan, .last_size = heap_wilderness(pool), .limit = limit, .visits_max = visits_max(pool)};
+    df_granules place = 0;
+    df_granules begin = end;
+    df_granules size = want - (end - o);
+    do {
+        if (clear(pool, &s, begin, size)) {
+            place = begin;
+            s.limit = plan->cost;
+            df_plan_release(pool, plan);
+        }
+        /* What begins further below has room enough without the block. */
+        do
+            begin = begin == end ? DF_FIRST : next_begin(pool, begin, o);
+        while (begin + want <= o);
+        plan->keep = o;
+        size = want;
+    } while (begin < o);
+    plan->keep = place < o ? o : 0;
+    size = place < o ? want : want - (end - o);
+    s.limit++;
+    s.visits_max = UINT32_MAX;
+    return place != 0 && clear(pool, &s, place, size);
 }
 
 void df_plan_commit(defrag_pool *pool, const struct df_plan *plan)

@@ -19,6 +19,7 @@ struct df_plan {
     df_granules reserved; /* the place reserved last; 0: none, all slide           */
     uint32_t places;      /* so many are                                           */
     df_granules last;     /* where the last gap begins                             */
+    df_granules keep;     /* a block that slides down and is not in `run.live`; 0: none */
     uint32_t visits;      /* blocks and holes that were looked at                  */
     bool sinks;           /* what lies above the last gap slides down to it as well */
 };
@@ -33,11 +34,20 @@ bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct 
 
 /*
  * The same at a place of the caller's choice, where a gap begins or a block that
- * follows another: the gap will begin there, and all that lies in it leaves.
- * O(blocks that leave x holes).
+ * follows another: the gap will begin there, and all that lies in it leaves, which is
+ * less than `limit` granules; nor are more than `limit` blocks and holes looked at.
+ * UINT32_MAX: no limit, O(blocks that leave x holes).
  */
 bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
-                   struct df_plan *plan);
+                   df_granules limit, struct df_plan *plan);
+
+/*
+ * The same with the block at `o` in it, for which it will have `want` granules: that one
+ * slides to where the gap begins, and others leave, together less than `limit` granules;
+ * or, if that is the cheapest, it stays and those right above it leave. As many blocks and
+ * holes are looked at as the configuration allows, and O(blocks below) besides.
+ */
+bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granules limit, struct df_plan *plan);
 
 /* Moves what is to be moved. */
 void df_plan_commit(defrag_pool *pool, const struct df_plan *plan);

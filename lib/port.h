@@ -108,11 +108,13 @@ void *memset(void *to, int value, size_t bytes);
 #define df_slide_down           DEFRAG_NAME(df_slide_down)
 #define df_slide                DEFRAG_NAME(df_slide)
 #define df_plan_make            DEFRAG_NAME(df_plan_make)
+#define df_plan_around          DEFRAG_NAME(df_plan_around)
 #define df_plan_clear           DEFRAG_NAME(df_plan_clear)
 #define df_plan_commit          DEFRAG_NAME(df_plan_commit)
 #define df_plan_release         DEFRAG_NAME(df_plan_release)
 #define df_make_room            DEFRAG_NAME(df_make_room)
 #define df_gather               DEFRAG_NAME(df_gather)
+#define df_gather_run           DEFRAG_NAME(df_gather_run)
 #define df_lift                 DEFRAG_NAME(df_lift)
 #define df_largest_sum          DEFRAG_NAME(df_largest_sum)
 #endif

@@ -3,7 +3,7 @@
 #include "check.h"
 #include "gather.h"
 #include "guard.h"
-#include "room.h"
+#include "plan.h"
 #include "scramble.h"
 
 /* Cuts the block at `o` down to `want` granules. */
@@ -101,40 +101,119 @@ static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
     return true;
 }
 
-/* Makes the block `want` granules long with what is free around it. O(1) and the bytes moved. */
-static bool grow_here(defrag_pool *pool, df_granules o, df_granules want)
+/*
+ * The gaps above the block are gathered at it, and those below it if `limit` is more than
+ * its own granules; but only if no more than `most` granules move. Returns how many would;
+ * `limit` if there is no way on which fewer do. Not inlined, nor are others below: what
+ * they have on the stack would lie there together.
+ */
+DF_NOINLINE static df_granules grow_by_gathering(defrag_pool *pool, df_granules o, df_granules want,
+                                                 df_granules limit, df_granules most)
 {
-    return grow_in_place(pool, o, want) || grow_backward(pool, o, want);
+    df_granules own = header_size(block_header(pool, o));
+    struct slide_run run;
+    df_gather_run(pool, o, want - own, limit, limit > own, &run);
+    if (run.found && run.live <= most)
+        df_gather(pool, o, want, &run);
+    return run.live;
 }
 
-/* The same, with whatever is free, without moving another block. */
+/*
+ * Lets it grow where it is: blocks above it leave for holes, and less than `limit`
+ * granules move. Nor are more blocks and holes looked at.
+ */
+DF_NOINLINE static bool grow_by_leaving(defrag_pool *pool, df_granules o, df_granules want, df_granules limit)
+{
+    struct df_plan plan;
+    df_granules own = header_size(block_header(pool, o));
+    if (!df_plan_clear(pool, o + own, want - own, 0, limit, &plan))
+        return false;
+    df_plan_commit(pool, &plan);
+    return grow_in_place(pool, o, want);
+}
+
+/* Blocks above it make way, if less than its own granules moves. */
+static bool grow_upward(defrag_pool *pool, df_granules o, df_granules want)
+{
+    df_granules own = header_size(block_header(pool, o));
+    df_granules cost = grow_by_gathering(pool, o, want, own, 0);
+    return grow_by_leaving(pool, o, want, cost) || grow_by_gathering(pool, o, want, own, cost) < own;
+}
+
+/* Moves it, and no other block. */
 static bool grow_alone(defrag_pool *pool, df_granules o, df_granules want)
 {
-    return grow_here(pool, o, want) || grow_elsewhere(pool, o, want);
+    return grow_backward(pool, o, want) || grow_elsewhere(pool, o, want);
+}
+
+/* Moves no more than the block's own granules: less than that, if there is a way. */
+static bool grow_cheaply(defrag_pool *pool, df_granules o, df_granules want)
+{
+    return (!heap_is_manual(pool) && grow_upward(pool, o, want)) || grow_alone(pool, o, want);
+}
+
+/*
+ * Where no place holds it: the gaps around the block are gathered at it, or blocks around
+ * it leave, whichever is cheaper; but only if that moves no more than `most` granules.
+ * Returns what it would move; UINT32_MAX if neither can be.
+ */
+DF_NOINLINE static df_granules grow_around(defrag_pool *pool, uint32_t slot, df_granules want, df_granules most)
+{
+    struct df_plan plan;
+    df_granules o = entry_offset(table_entry(pool, slot));
+    if (!df_plan_around(pool, o, want, grow_by_gathering(pool, o, want, UINT32_MAX, 0), &plan))
+        return grow_by_gathering(pool, o, want, UINT32_MAX, most);
+    if (plan.cost > most) {
+        df_plan_release(pool, &plan);
+        return plan.cost;
+    }
+    df_plan_commit(pool, &plan);
+    (void)grow_in_place(pool, entry_offset(table_entry(pool, slot)), want);
+    return plan.cost;
+}
+
+/* Room is made elsewhere, if that moves less than `limit` granules, and the block moves into it. */
+DF_NOINLINE static bool grow_into_room(defrag_pool *pool, uint32_t slot, df_granules want, df_granules limit)
+{
+    struct df_plan plan;
+    if (pool->free < want || !df_plan_make(pool, want, 0, &plan))
+        return false;
+    if (plan.cost >= limit) {
+        df_plan_release(pool, &plan);
+        return false;
+    }
+    df_plan_commit(pool, &plan);
+    df_granules o = entry_offset(table_entry(pool, slot));
+    return grow_in_place(pool, o, want) || grow_alone(pool, o, want);
+}
+
+/* The cheapest way of those on which other blocks have to move. */
+static bool grow_dearly(defrag_pool *pool, uint32_t slot, df_granules want)
+{
+    df_granules own = header_size(block_header(pool, entry_offset(table_entry(pool, slot))));
+    df_granules cost = grow_around(pool, slot, want, own);
+    return cost <= own || grow_into_room(pool, slot, want, cost - own)
+           || grow_around(pool, slot, want, UINT32_MAX) != UINT32_MAX;
 }
 
 static defrag_status grow(defrag_pool *pool, uint32_t slot, df_granules want)
 {
     df_granules o = entry_offset(table_entry(pool, slot));
     df_granules own = header_size(block_header(pool, o));
-    if (grow_here(pool, o, want))
+    if (grow_in_place(pool, o, want))
         return DEFRAG_OK;
     if (!check_is_passed(pool))
         return DEFRAG_CORRUPT;
-    if (grow_elsewhere(pool, o, want))
+    if (grow_cheaply(pool, o, want))
         return DEFRAG_OK;
     df_heap_trim(pool);
-    if (grow_alone(pool, o, want))
+    if (grow_in_place(pool, o, want) || grow_cheaply(pool, o, want))
         return DEFRAG_OK;
     if (pool->free + own < want)
         return DEFRAG_NO_MEMORY;
     if (heap_is_manual(pool))
         return DEFRAG_FRAGMENTED;
-    if (pool->free >= want && df_make_room(pool, want, 0) == DEFRAG_OK) {
-        (void)grow_alone(pool, entry_offset(table_entry(pool, slot)), want);
-        return DEFRAG_OK;
-    }
-    return df_gather(pool, o, want) ? DEFRAG_OK : DEFRAG_PINNED;
+    return grow_dearly(pool, slot, want) ? DEFRAG_OK : DEFRAG_PINNED;
 }
 
 static defrag_status resize_locked(defrag_pool *pool, df_granules o, df_granules want)

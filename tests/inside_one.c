@@ -61,7 +61,7 @@ static bool clear_at(defrag_pool *pool, size_t start, size_t granules, size_t gr
 {
     struct df_plan plan;
     df_granules place = (df_granules)((start + DF_WORD) / DF_GRANULE);
-    if (!df_plan_clear(pool, place, (df_granules)granules, (df_granules)grow, &plan))
+    if (!df_plan_clear(pool, place, (df_granules)granules, (df_granules)grow, UINT32_MAX, &plan))
         return false;
     *moved = plan.cost;
     df_plan_commit(pool, &plan);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "planner.h"
+#include "growth.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -343,18 +343,20 @@ size_t layout_resized(const struct layout *layout, size_t index, size_t bytes)
     return support_granules(layout->inside, bytes) + layout->stretches[index].padding;
 }
 
-enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes)
+enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes, bool manual)
 {
-    size_t own = layout->stretches[index].granules;
     size_t s = layout_resized(layout, index, bytes);
-    if (s <= own + gap_after(layout, index, 0))
+    if (s <= layout->stretches[index].granules + gap_after(layout, index, 0))
         return RESIZE_IN_PLACE;
-    if (s <= own + gap_after(layout, index, 0) + gap_before(layout, index))
-        return RESIZE_ALONE;
-    return layout_largest_gap(layout, 0, 0) >= s ? RESIZE_ALONE : RESIZE_WITH_OTHERS;
+    switch (growth_plan(layout, index, s, manual, 0).way) {
+    case GROWTH_IN_PLACE:
+    case GROWTH_BACKWARD:
+    case GROWTH_ELSEWHERE: return RESIZE_ALONE;
+    default: return RESIZE_WITH_OTHERS;
+    }
 }
 
-/* As if empty slots had been given back (`given`) or not (0). */
+/* To `s` granules, where `given` granules of empty slots can be given back. */
 static struct verdict predict_growth(const struct layout *layout, size_t index, size_t s, size_t given, bool manual)
 {
     size_t own = layout->stretches[index].granules;
@@ -368,10 +370,8 @@ static struct verdict predict_growth(const struct layout *layout, size_t index, 
         return only(DEFRAG_FRAGMENTED);
     if (layout_largest_segment(layout, given, 0) >= s || layout_segment_of(layout, index, given) + own >= s)
         return only(DEFRAG_OK);
-    struct planned plan = {.found = false};
-    if (layout->free + given >= s)
-        plan = planner_plan(layout, s, 0, 0);
-    return planned(&plan);
+    int status = growth_plan(layout, index, s, false, 0).way == GROWTH_NONE ? DEFRAG_PINNED : DEFRAG_OK;
+    return (struct verdict){status, status, true};
 }
 
 struct verdict layout_predict_resize(const struct layout *layout, size_t index, size_t bytes, bool manual)

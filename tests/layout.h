@@ -94,7 +94,7 @@ size_t layout_resized(const struct layout *layout, size_t index, size_t bytes);
 
 /* How far a resize may go without touching another block. */
 enum resize_way { RESIZE_IN_PLACE, RESIZE_ALONE, RESIZE_WITH_OTHERS };
-enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes);
+enum resize_way layout_resize_way(const struct layout *layout, size_t index, size_t bytes, bool manual);
 
 /*
  * Whether byte `at` of the pool, one of this free stretch, is of no account; and

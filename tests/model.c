@@ -670,12 +670,12 @@ static int resize_status(struct model *m, defrag_handle handle, size_t bytes, st
     *verdict = layout_predict_resize(&m->before, index, bytes, is_manual(m));
     enum handle_call call = granules == s->granules                                  ? CALL_RESIZE_SAME
                             : granules < s->granules                                 ? CALL_RESIZE_SHRINK
-                            : layout_resize_way(&m->before, index, bytes) == RESIZE_IN_PLACE
+                            : layout_resize_way(&m->before, index, bytes, is_manual(m)) == RESIZE_IN_PLACE
                                 ? CALL_RESIZE_GROW_IN_PLACE
                                 : CALL_RESIZE_GROW_BY_MOVING;
     if (statuses_of(call, state) != DEFRAG_OK && verdict->status == verdict->also)
         EXPECT(verdict->status == statuses_of(call, state), "the model disagrees with the table of statuses");
-    return (int)layout_resize_way(&m->before, index, bytes);
+    return (int)layout_resize_way(&m->before, index, bytes, is_manual(m));
 }
 
 static void resized(struct model *m, struct model_block *block, size_t bytes)
@@ -694,6 +694,20 @@ static void resized(struct model *m, struct model_block *block, size_t bytes)
         refill(m, block, old, usable - old);
     else
         memcpy(block->contents + old, block->at + old, usable - old);
+}
+
+/* The block that was resized moved what the cheapest way moves. */
+static void check_growth(const struct model *m, defrag_handle handle, size_t bytes, uint64_t moved_before)
+{
+    const struct stretch *s = layout_find(&m->before, handle);
+    size_t index = (size_t)(s - m->before.stretches);
+    size_t granules = layout_resized(&m->before, index, bytes);
+    size_t moved = (size_t)(m->last.moved_bytes - moved_before) / m->inside->granule;
+    struct growth growth = {.way = GROWTH_IN_PLACE};
+    if (granules > s->granules && !s->pinned)
+        growth = growth_plan(&m->before, index, granules, is_manual(m), m->config.plan_visits);
+    EXPECT(moved == growth.moved || moved + growth.own == growth.moved,
+           "%zu granules moved where %zu should have been", moved, growth.moved);
 }
 
 void model_resize(struct model *m, defrag_handle handle, size_t bytes)
@@ -720,13 +734,12 @@ void model_resize(struct model *m, defrag_handle handle, size_t bytes)
     }
     resized(m, block_of(m, handle), bytes);
     static const enum effect effects[] = {EFFECT_STILL, EFFECT_ALONE, EFFECT_MOVES};
-    enum effect effect = effects[way];
-    if (effect == EFFECT_MOVES && is_manual(m))
-        effect = EFFECT_ALONE;
-    if (scrambles(m, true))
-        effect = EFFECT_MOVES;
-    end(m, (struct outcome){
-               .effect = effect, .slots = SLOTS_MAY_TRIM, .alone = m->inside->slot_of(handle)});
+    uint64_t moved = m->last.moved_bytes;
+    end(m, (struct outcome){.effect = scrambles(m, true) ? EFFECT_MOVES : effects[way],
+                            .slots = SLOTS_MAY_TRIM,
+                            .alone = m->inside->slot_of(handle)});
+    if (!scrambles(m, true))
+        check_growth(m, handle, bytes, moved);
     m->stepping = false;
 }
 

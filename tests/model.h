@@ -10,7 +10,7 @@
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
 
-#include "planner.h"
+#include "growth.h"
 #include "statuses.h"
 
 struct model_block {

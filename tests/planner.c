@@ -21,6 +21,7 @@ struct heap {
     size_t above; /* granules that come down */
     size_t taken; /* granules of the last gap for the table */
     size_t need;
+    size_t keep; /* a block that neither leaves nor costs anything; SIZE_MAX: none */
     uint64_t visits, visits_max;
     size_t *trial; /* the gaps, as far as they are not taken */
 };
@@ -46,6 +47,7 @@ static void heap_open(struct heap *heap, const struct layout *layout, size_t nee
     memset(heap, 0, sizeof *heap);
     heap->inside = layout->inside;
     heap->need = need;
+    heap->keep = SIZE_MAX;
     heap->size = array(layout->count, sizeof *heap->size);
     heap->stays = array(layout->count, sizeof *heap->stays);
     heap->gap = array(layout->count, sizeof *heap->gap);
@@ -153,6 +155,8 @@ static bool try_interval(struct heap *heap, struct interval *interval)
     size_t room = length_of(heap, interval) - heap->need;
     memcpy(heap->trial, heap->gap, (heap->blocks + 1) * sizeof *heap->trial);
     for (size_t i = interval->begin; i < interval->end; i++) {
+        if (i == heap->keep)
+            continue;
         size_t hole = hole_for(heap, interval, heap->size[i]);
         if (heap->visits > heap->visits_max)
             return false;
@@ -267,20 +271,66 @@ struct planned planner_plan(const struct layout *layout, size_t granules, size_t
     return planned;
 }
 
-struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken)
+/* All that lies in so many granules from gap `begin` on leaves, if that is less than `limit`. */
+static struct interval clear(struct heap *heap, size_t begin, size_t granules, size_t limit)
+{
+    struct interval interval = {false, begin, begin, 0, 0};
+    for (; interval.cost < limit && length_of(heap, &interval) < granules; interval.end++) {
+        if (++heap->visits > heap->visits_max || interval.end == heap->blocks || heap->stays[interval.end])
+            return interval;
+        interval.cost += interval.end == heap->keep ? 0 : heap->size[interval.end];
+    }
+    heap->need = length_of(heap, &interval);
+    interval.found = interval.cost < limit && try_interval(heap, &interval);
+    return interval;
+}
+
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken, size_t limit)
 {
     struct planned planned = {.slide = SIZE_MAX, .floor = SIZE_MAX};
-    struct interval interval = {false, block, block, 0, 0};
     struct heap heap;
     heap_open(&heap, layout, granules);
-    bool keeps = heap_keep(&heap, taken) && !heap.sinks;
-    while (keeps && length_of(&heap, &interval) < granules && interval.end < heap.blocks && !heap.stays[interval.end])
-        interval.cost += heap.size[interval.end++];
-    heap.need = keeps ? length_of(&heap, &interval) : 0;
-    heap.visits_max = UINT64_MAX;
-    if (heap.need >= granules) {
+    heap.visits_max = limit;
+    if (heap_keep(&heap, taken) && !heap.sinks) {
+        struct interval interval = clear(&heap, block, granules, limit);
+        planned.found = interval.found;
         planned.moved = interval.cost;
-        planned.found = try_interval(&heap, &interval);
+    }
+    heap_close(&heap);
+    return planned;
+}
+
+/* The granules from the beginning of gap `begin` to block `block`. */
+static size_t distance(const struct heap *heap, size_t begin, size_t block)
+{
+    size_t sum = 0;
+    for (size_t i = begin; i <= block; i++)
+        sum += heap->gap[i] + (i < block ? heap->size[i] : 0);
+    return sum;
+}
+
+struct planned planner_around(const struct layout *layout, size_t block, size_t granules, size_t limit, uint32_t visits)
+{
+    struct planned planned = {.moved = limit, .slide = SIZE_MAX, .floor = SIZE_MAX};
+    struct heap heap;
+    heap_open(&heap, layout, granules);
+    size_t own = heap.size[block];
+    heap.visits_max = (uint64_t)(visits ? visits : PLANNER_VISITS) * layout->highest;
+    struct interval above = clear(&heap, block + 1, granules - own, limit);
+    if (above.found) {
+        planned.found = true;
+        planned.moved = above.cost;
+    }
+    heap.keep = block;
+    for (size_t begin = 0; begin <= block && own < planned.moved; begin++) {
+        size_t below = distance(&heap, begin, block);
+        if (below == 0 || below >= granules)
+            continue;
+        struct interval around = clear(&heap, begin, granules, planned.moved - own);
+        if (around.found) {
+            planned.found = true;
+            planned.moved = around.cost + own;
+        }
     }
     heap_close(&heap);
     return planned;

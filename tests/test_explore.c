@@ -57,7 +57,7 @@
  *                [--seconds=N] [--megabytes=N]
  */
 #include "canon.h"
-#include "planner.h"
+#include "growth.h"
 #include "space.h"
 #include "statuses.h"
 
@@ -608,23 +608,40 @@ static void try_make_room(struct explorer *e, unsigned granules)
 
 /* --- One block ---------------------------------------------------------------------------------------- */
 
+/* What the resize moves: nothing, if the block does not grow, or is locked. */
+static struct growth growth_of(const struct explorer *e, size_t index, unsigned granules)
+{
+    const struct stretch *s = &e->layout.stretches[index];
+    if (granules <= s->granules || s->pinned)
+        return (struct growth){.way = GROWTH_IN_PLACE};
+    return growth_plan(&e->layout, index, granules, e->manual, 0);
+}
+
+static enum moves moves_of(enum growth_way way)
+{
+    if (way == GROWTH_IN_PLACE)
+        return MOVES_NONE;
+    return way == GROWTH_BACKWARD || way == GROWTH_ELSEWHERE ? MOVES_ALONE : MOVES_ANY;
+}
+
 static void try_resize(struct explorer *e, unsigned slot, unsigned granules)
 {
-    static const enum moves ways[] = {MOVES_NONE, MOVES_ALONE, MOVES_ANY};
     unsigned padding = padding_of(e, slot);
     if (granules < e->inside->smallest + padding)
         return;
     size_t bytes = bytes_for(e, granules - padding);
     size_t index = stretch_of(e, slot);
-    enum resize_way way = layout_resize_way(&e->layout, index, bytes);
     defrag_status status = e->build->resize(e->pool, handle_of(e, slot), bytes);
     EXPECT_STATUS(status, layout_predict_resize(&e->layout, index, bytes, e->manual).status);
     if (status != DEFRAG_OK) {
         expect_refused(e, status != DEFRAG_LOCKED && status != DEFRAG_BAD_SIZE);
         return;
     }
-    enum moves moves = way == RESIZE_WITH_OTHERS && e->manual ? MOVES_ALONE : ways[way];
-    expect_changed(e, (struct change){moves, slot, granules, kind_of_lock(e->before.slot[slot])});
+    struct growth growth = growth_of(e, index, granules);
+    expect_changed(e, (struct change){moves_of(growth.way), slot, granules, kind_of_lock(e->before.slot[slot])});
+    /* What moves twice, to make room and into it, is displaced once. */
+    EXPECT(e->displaced == growth.moved || (growth.way == GROWTH_ROOM && e->displaced < growth.moved),
+           "%zu granules moved where %zu should have been", e->displaced, growth.moved);
 }
 
 static void try_free(struct explorer *e, unsigned slot)

@@ -242,7 +242,7 @@ static void tight_among_pins(const struct defrag_build *build)
 /*
  * A block that grows by what slides to it from below alone leaves the gap above:
  *
- *   [ gap ][ X ][ A ][ gap ][ Y ]  ->  [ X ][ A    ][ gap  ][ Y ]
+ *   [ gap ][ X ][ A ][ gap ][ locked ]  ->  [ X ][ A    ][ gap  ][ locked ]
  */
 static void gathered_from_below(const struct defrag_build *build)
 {
@@ -260,6 +260,7 @@ static void gathered_from_below(const struct defrag_build *build)
     EXPECT_STATUS(build->write(pool, handles[2], 0, bytes, sizeof bytes), DEFRAG_OK);
     EXPECT_STATUS(build->free(pool, &handles[0]), DEFRAG_OK);
     EXPECT_STATUS(build->free(pool, &handles[3]), DEFRAG_OK);
+    EXPECT(build->lock(pool, handles[4]), "no lock");
     EXPECT_STATUS(build->resize(pool, handles[2], support_payload(inside, 10)), DEFRAG_OK);
     EXPECT_STATUS(build->check(pool), DEFRAG_OK);
     EXPECT(build->size(pool, handles[2]) == support_payload(inside, 10), "the size is another one");

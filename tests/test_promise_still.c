@@ -62,8 +62,8 @@ static void try_resizes(struct state *s, size_t index)
     const struct stretch *block = &s->layout.stretches[index];
     for (size_t granules = s->inside->smallest; granules <= s->layout.capacity; granules++) {
         size_t bytes = support_payload(s->inside, granules);
-        bool in_place = layout_resize_way(&s->layout, index, bytes) == RESIZE_IN_PLACE;
-        bool alone = layout_resize_way(&s->layout, index, bytes) == RESIZE_ALONE;
+        bool in_place = layout_resize_way(&s->layout, index, bytes, false) == RESIZE_IN_PLACE;
+        bool alone = layout_resize_way(&s->layout, index, bytes, false) == RESIZE_ALONE;
         defrag_status status = s->build->resize(s->pool, block->handle, bytes);
         if (in_place || status != DEFRAG_OK || block->pinned)
             expect_still(s, (defrag_handle){0});

@@ -271,7 +271,7 @@ static void clear(struct churn *c)
     size_t start = c->layout.stretches[index_of(&c->layout, block)].start;
     size_t granules = support_granules(c->inside, draw(c));
     size_t grow = support_below(&c->random, 2);
-    struct planned plan = planner_clear(&c->layout, block, granules, grow);
+    struct planned plan = planner_clear(&c->layout, block, granules, grow, SIZE_MAX);
     size_t moved = 0;
     memcpy(c->image, c->pool, c->bytes);
     bool found = c->inside->clear_at(c->pool, start, granules, grow, &moved);

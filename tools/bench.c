@@ -13,7 +13,7 @@
 
 const char *argp_program_version = "defrag-bench " DEFRAG_VERSION_STRING;
 
-#define COMMAND_NAMES "record, replay, size, compare, report, adversary, churn and inspect"
+#define COMMAND_NAMES "record, replay, size, compare, report, watch, adversary, churn and inspect"
 
 struct command {
     const char *name;
@@ -28,6 +28,7 @@ static char inspect_title[] = "defrag-bench inspect";
 static char record_title[] = "defrag-bench record";
 static char replay_title[] = "defrag-bench replay";
 static char report_title[] = "defrag-bench report";
+static char watch_title[] = "defrag-bench watch";
 static char size_title[] = "defrag-bench size";
 static char adversary_title[] = "defrag-bench adversary";
 static char churn_title[] = "defrag-bench churn";
@@ -41,6 +42,7 @@ static const struct command commands[] = {
     {"replay", replay_title, replay_main, true},
     {"size", size_title, size_main, true},
     {"report", report_title, report_main, true},
+    {"watch", watch_title, watch_main, true},
     {"adversary", adversary_title, adversary_main, true},
     {"churn", churn_title, churn_main, true},
 };
@@ -87,6 +89,7 @@ static const struct argp top_argp = {
     "  size TRACE...                  find the smallest pool for each of them\n"
     "  compare TRACE...               compare with other allocators, loaded from files\n"
     "  report TRACE -o DIR            draw what a trace does to a heap, as a page\n"
+    "  watch TRACE                    step through a trace, with a map of the heap\n"
     "  adversary NAME...              run programs that fragment heaps on purpose\n"
     "  churn NAME...                  run random workloads, and tell what compaction moves\n"
     "  inspect IMAGE                  tell what the dump of a pool holds, and what is damaged\n\n"

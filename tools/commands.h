@@ -7,6 +7,7 @@ int compare_main(int argc, char **argv);
 int inspect_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 int report_main(int argc, char **argv);
+int watch_main(int argc, char **argv);
 int size_main(int argc, char **argv);
 int adversary_main(int argc, char **argv);
 int churn_main(int argc, char **argv);

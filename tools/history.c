@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 
+#include "look.h"
+
 enum { SMALLEST_PAUSE = 16 };
 
 /* While a replay goes on. */
 struct watcher {
     struct history *history;
-    struct heap_map map; /* now */
-    size_t operations;   /* of the trace */
-    uint64_t last;       /* the operation at which to stop and compact; 0: none */
-    uint64_t live, free, run, largest;
+    struct look look;  /* now */
+    size_t operations; /* of the trace */
+    uint64_t last;     /* the operation at which to stop and compact; 0: none */
 };
 
 uint64_t history_pause_most(size_t pause)
@@ -19,62 +20,21 @@ uint64_t history_pause_most(size_t pause)
     return pause + 1 < HISTORY_PAUSES ? (uint64_t)SMALLEST_PAUSE << 2 * pause : UINT64_MAX;
 }
 
-/* --- A look at the pool ------------------------------------------------------------------ */
-
-static enum heap_kind kind_of(const defrag_block *block)
-{
-    if (block->region != DEFRAG_REGION_USED) {
-        return HEAP_FREE;
-    }
-    return block->shared_locks || block->exclusive ? HEAP_LOCKED : heap_kind_of(block->bytes);
-}
-
-/* The wilderness may follow a free block; then they are one stretch. */
-static defrag_status visit(void *context, const defrag_block *block)
-{
-    struct watcher *watcher = context;
-    enum heap_kind kind = kind_of(block);
-
-    heap_map_add(&watcher->map, block->offset, block->bytes, kind);
-    if (kind == HEAP_FREE) {
-        watcher->free += block->bytes;
-        watcher->run += block->bytes;
-        watcher->largest = watcher->run > watcher->largest ? watcher->run : watcher->largest;
-    } else {
-        watcher->live += block->bytes;
-        watcher->run = 0;
-    }
-    return DEFRAG_OK;
-}
-
-static void look(struct watcher *watcher, const struct arena *arena)
-{
-    defrag_statistics statistics;
-
-    arena_statistics(arena, &statistics);
-    heap_map_clear(&watcher->map);
-    watcher->live = watcher->free = watcher->run = watcher->largest = 0;
-    watcher->map.bytes = statistics.pool_bytes;
-    watcher->map.granule = (unsigned)statistics.granule_bytes;
-    heap_map_add(&watcher->map, 0, statistics.control_bytes, HEAP_OVERHEAD);
-    arena_walk(arena, visit, watcher);
-    heap_map_add(&watcher->map, statistics.pool_bytes - statistics.table_bytes, statistics.table_bytes,
-                 HEAP_OVERHEAD);
-}
-
 static void sample_take(struct watcher *watcher, const struct arena *arena, size_t done)
 {
     struct history *history = watcher->history;
     struct history_sample *sample = &history->samples[history->count];
 
-    look(watcher, arena);
+    const struct look *look = &watcher->look;
+
+    look_take(&watcher->look, arena);
     sample->done = done;
-    sample->live_bytes = watcher->live;
-    sample->free_bytes = watcher->free;
-    sample->largest_free = watcher->largest;
-    heap_map_sample(&watcher->map, sample->parts, HISTORY_PARTS);
+    sample->live_bytes = look->live_bytes;
+    sample->free_bytes = look->free_bytes;
+    sample->largest_free = look->largest_free;
+    heap_map_sample(&look->map, sample->parts, HISTORY_PARTS);
     const struct history_sample *worst = &history->samples[history->worst];
-    if (watcher->free - watcher->largest > worst->free_bytes - worst->largest_free) {
+    if (look->free_bytes - look->largest_free > worst->free_bytes - worst->largest_free) {
         history->worst = history->count;
     }
     history->count++;
@@ -102,37 +62,36 @@ static size_t next_sample(const struct watcher *watcher)
     return n ? (watcher->history->count + 1) * watcher->operations / n : 0;
 }
 
-static bool observe(void *context, struct arena *arena, size_t done, uint64_t moved)
+static bool observe(void *context, const struct replay_event *event)
 {
     struct watcher *watcher = context;
 
-    pause_count(watcher->history, moved);
-    if (watcher->history->count < HISTORY_SAMPLES && done == next_sample(watcher)) {
-        sample_take(watcher, arena, done);
+    pause_count(watcher->history, event->moved);
+    if (watcher->history->count < HISTORY_SAMPLES && event->done == next_sample(watcher)) {
+        sample_take(watcher, event->arena, event->done);
     }
     return true;
 }
 
 static void map_take(struct watcher *watcher, const struct arena *arena, struct heap_map *out)
 {
-    look(watcher, arena);
+    look_take(&watcher->look, arena);
     heap_map_release(out);
-    *out = watcher->map;
-    watcher->map = (struct heap_map){0};
+    *out = watcher->look.map;
+    watcher->look.map = (struct heap_map){0};
 }
 
-static bool observe_compaction(void *context, struct arena *arena, size_t done, uint64_t moved)
+static bool observe_compaction(void *context, const struct replay_event *event)
 {
     struct watcher *watcher = context;
 
-    (void)moved;
-    if (done != watcher->last) {
+    if (event->done != watcher->last) {
         return true;
     }
-    map_take(watcher, arena, &watcher->history->before);
-    arena_compact(arena);
-    watcher->history->compacted_bytes = arena_take_moved(arena);
-    map_take(watcher, arena, &watcher->history->after);
+    map_take(watcher, event->arena, &watcher->history->before);
+    arena_compact(event->arena);
+    watcher->history->compacted_bytes = arena_take_moved(event->arena);
+    map_take(watcher, event->arena, &watcher->history->after);
     return false;
 }
 
@@ -152,7 +111,7 @@ bool history_take(struct history *history, const struct trace *trace, const stru
         options.observe = observe_compaction;
         replay_run_within(trace, contender, pool_bytes, &options, &ignored);
     }
-    heap_map_release(&watcher.map);
+    look_release(&watcher.look);
     return opened;
 }
 

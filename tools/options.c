@@ -23,6 +23,7 @@ enum {
     KEY_OUTPUT = 'o',
     KEY_PROGRESS = 0x100,
     KEY_CHECK,
+    KEY_AT,
     KEY_MANUAL,
     KEY_MOST,
     KEY_LARGEST,
@@ -176,7 +177,8 @@ static void contenders_add_all(struct reading *reading)
         contender_add(reading->options, CONTENDER_SLIDE);
         contender_add(reading->options, CONTENDER_FULL_SLIDE);
     }
-    bool knows_policies = reading->command != OPTIONS_CHURN && reading->command != OPTIONS_COMPARE;
+    bool knows_policies = reading->command != OPTIONS_CHURN && reading->command != OPTIONS_COMPARE &&
+                          reading->command != OPTIONS_WATCH;
     for (size_t i = 0; policies[i] && knows_policies; i++) {
         contender_add(reading->options, policies[i]->name);
     }
@@ -314,6 +316,17 @@ static error_t parse_report(int key, char *text, struct argp_state *state)
     default:
         return parse_common(key, text, state);
     }
+}
+
+static error_t parse_watch(int key, char *text, struct argp_state *state)
+{
+    struct reading *reading = state->input;
+
+    if (key != KEY_AT) {
+        return parse_replay(key, text, state);
+    }
+    reading->options->at = (size_t)count_read("--at", text, 1, UINT32_MAX, state);
+    return 0;
 }
 
 /* --- Adversaries ------------------------------------------------------------------------ */
@@ -606,6 +619,17 @@ static const struct argp_option report_options[] = {
     {0},
 };
 
+static const struct argp_option watch_options[] = {
+    {"pool", KEY_POOL, "BYTES", 0,
+     "Size of the pool, all of it; K and M may follow (default: a quarter more than the peak payload and 4K)", 0},
+    {"layout", KEY_LAYOUT, "NAME", 0, "Layout of libdefrag: narrow (default) or wide", 0},
+    {"alignment", KEY_ALIGNMENT, "BYTES", 0, "4, 8 (default) or 16", 0},
+    {"lock-fraction", KEY_LOCK_FRACTION, "PERCENT", 0, "Hold so many of the live blocks locked, in rotation", 0},
+    {"manual", KEY_MANUAL, NULL, 0, "Let libdefrag move nothing for a request (DEFRAG_MANUAL)", 0},
+    {"at", KEY_AT, "N", 0, "Begin with operation N (default 1)", 0},
+    {0},
+};
+
 static const struct argp_option adversary_options[] = {
     POLICY_OPTION("slide, full-slide, "),
     SHARED_OPTIONS,
@@ -666,6 +690,15 @@ static const struct argp report_argp = {
     NULL, NULL, NULL,
 };
 
+static const struct argp watch_argp = {
+    watch_options, parse_watch, "TRACE",
+    "Steps through a trace on the terminal: a map of libdefrag's pool, its statistics and the last operation. "
+    "The keys are told there.\v"
+    "Exit status: 0, all was well until you left; 1, the heap misbehaved; 2, the arguments, the trace or the "
+    "terminal are at fault. See defrag-bench(1).",
+    NULL, NULL, NULL,
+};
+
 static const struct argp adversary_argp = {
     adversary_options, parse_adversary, "NAME...",
     "Runs a program that fragments heaps on purpose, robson, best-fit, shrink, sawtooth or all of them, and "
@@ -691,6 +724,7 @@ void options_parse(struct options *options, enum options_command command, int ar
         [OPTIONS_REPLAY] = &replay_argp,
         [OPTIONS_SIZE] = &size_argp,
         [OPTIONS_REPORT] = &report_argp,
+        [OPTIONS_WATCH] = &watch_argp,
         [OPTIONS_ADVERSARY] = &adversary_argp,
         [OPTIONS_CHURN] = &churn_argp,
     };

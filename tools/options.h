@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command lines of `defrag-bench compare`, `replay`, `size`, `adversary` and `churn`. */
+/* The command lines of the commands that replay traces or run workloads. */
 #ifndef DEFRAG_TOOLS_OPTIONS_H
 #define DEFRAG_TOOLS_OPTIONS_H
 
@@ -34,6 +34,8 @@ struct options {
     /* Of `report`. */
     const char *output;
 
+    size_t at; /* of `watch`: the operation to begin with */
+
     /* Of `adversary`; 0 for the three numbers: the adversary's own. */
     const struct adversary *adversaries[ADVERSARIES_MOST];
     size_t adversary_count;
@@ -60,8 +62,15 @@ struct options {
 
 #define ALLOCATOR_GLIBC "glibc"
 
-enum options_command { OPTIONS_COMPARE, OPTIONS_REPLAY, OPTIONS_SIZE, OPTIONS_REPORT,
-                       OPTIONS_ADVERSARY, OPTIONS_CHURN };
+enum options_command {
+    OPTIONS_REPLAY,
+    OPTIONS_SIZE,
+    OPTIONS_COMPARE,
+    OPTIONS_REPORT,
+    OPTIONS_WATCH,
+    OPTIONS_ADVERSARY,
+    OPTIONS_CHURN
+};
 
 /* What is wrong with the arguments is said on stderr, and the program ends with EXIT_USAGE. */
 void options_parse(struct options *options, enum options_command command, int argc, char **argv);

@@ -35,7 +35,8 @@ struct replay {
     size_t rotated;
     uint64_t payload;
     uint32_t line; /* of the operation that is done; past the last one at the end */
-    bool is_stopped; /* by the observer */
+    const char *refusal; /* of that operation; NULL: none */
+    bool is_stopped;     /* by the observer */
 };
 
 bool replay_is_clean(const struct replay_result *result)
@@ -50,9 +51,12 @@ static enum outcome noted(struct replay *replay, enum outcome outcome)
 {
     struct replay_result *result = replay->result;
 
-    if (outcome == OUTCOME_REFUSED && result->refused++ == 0) {
-        result->refused_line = replay->line;
-        result->refused_reason = arena_reason(replay->arena);
+    if (outcome == OUTCOME_REFUSED) {
+        replay->refusal = arena_reason(replay->arena);
+        if (result->refused++ == 0) {
+            result->refused_line = replay->line;
+            result->refused_reason = replay->refusal;
+        }
     }
     if (outcome == OUTCOME_BROKEN && result->broken_line == 0) {
         result->broken_line = replay->line;
@@ -262,7 +266,7 @@ static void do_operation(struct replay *replay, const struct trace_op *op)
 
 /* --- Measuring -------------------------------------------------------------------------- */
 
-static void measure(struct replay *replay, size_t done)
+static void measure(struct replay *replay, const struct trace_op *op, size_t done)
 {
     struct replay_result *result = replay->result;
     uint64_t moved = arena_take_moved(replay->arena);
@@ -277,7 +281,8 @@ static void measure(struct replay *replay, size_t done)
         result->metadata_bytes = arena_metadata_bytes(replay->arena);
     }
     if (replay->options->observe) {
-        replay->is_stopped = !replay->options->observe(replay->options->observer, replay->arena, done, moved);
+        struct replay_event event = {op, done, moved, replay->refusal, replay->arena};
+        replay->is_stopped = !replay->options->observe(replay->options->observer, &event);
     }
 }
 
@@ -304,12 +309,13 @@ static void operations_run(struct replay *replay)
     trace_rewind(&cursor, replay->trace);
     for (size_t done = 1; !is_over(replay) && (op = trace_step(&cursor)) != NULL; done++) {
         replay->line = op->line;
+        replay->refusal = NULL;
         do_operation(replay, op);
         if (options->lock_percent) {
             rotation_step(replay);
         }
         if (options->contents) {
-            measure(replay, done);
+            measure(replay, op, done);
         }
         if (options->check_every && done % options->check_every == 0) {
             noted(replay, arena_check(replay->arena));

@@ -16,6 +16,15 @@
 #include "contender.h"
 #include "trace.h"
 
+/* What was done last. */
+struct replay_event {
+    const struct trace_op *op;
+    size_t done;         /* operations, with this one */
+    uint64_t moved;      /* bytes, by this one */
+    const char *refused; /* why the request was not served; NULL: it was, or is none */
+    struct arena *arena;
+};
+
 struct replay_options {
     unsigned lock_percent;     /* of the live blocks held locked, in rotation; 0 to 100 */
     size_t check_every;        /* operations between two checks of the heap by itself; 0: none */
@@ -23,8 +32,8 @@ struct replay_options {
     bool until_refused;        /* stop at the first request that is refused */
     atomic_size_t *operations; /* counts them for somebody who watches; or NULL */
 
-    /* If contents are written: told of each operation, and what it moved; false ends the replay. Or NULL. */
-    bool (*observe)(void *observer, struct arena *arena, size_t done, uint64_t moved);
+    /* If contents are written: told of each operation; false ends the replay. Or NULL. */
+    bool (*observe)(void *observer, const struct replay_event *event);
     void *observer;
 };
 

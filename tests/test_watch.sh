@@ -44,11 +44,12 @@ awk 'BEGIN {
     print "f 61"
 }' >comb
 
-socket=$scratch/tmux
+# A server that was told to go may still be there for a moment, so each terminal has its own.
+terminals=0
 tmux_do() {
-    TMUX= tmux -S "$socket" -f /dev/null "$@"
+    TMUX= tmux -S "$scratch/terminal$terminals" -f /dev/null "$@"
 }
-trap 'tmux_do kill-server 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'tmux_do kill-server 2>/dev/null || :; rm -rf "$scratch"' EXIT
 
 # opens COLUMNS LINES ARGUMENT...: the shell tells the exit status when the command is over.
 opens() {
@@ -58,6 +59,7 @@ opens() {
 }
 closes() {
     tmux_do kill-server
+    terminals=$((terminals + 1))
 }
 press() {
     tmux_do send-keys "$@"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# `defrag-bench compare`: other mallocs and plugins are loaded, measured and watched; whatever they do wrong is told.
-# Times are never compared.
+# `defrag-bench compare`: other mallocs and plugins are loaded, measured and watched, and what they do wrong
+# is told. Times are never compared.
 . "${top_srcdir:?}/tests/package.sh"
 bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
 
@@ -95,16 +95,28 @@ cp plugin.so 'a folder:of/p.so'
 gives 0 compare --runs=1 --allocator='a folder:of/p.so' small
 
 # With nothing locked, the smallest pool is the one that `size` tells.
-gives 0 size --policy=libdefrag --json long
-smallest=$(sed -n 's/^ *"bytes": \([0-9]*\),.*/\1/p' output)
-gives 0 compare --runs=1 --json long
-prints "\"footprint_bytes\": $smallest,"
+sed '/^[lu] /d' small >unlocked
+head -n 3000 long >short
+for trace in unlocked short long; do
+    gives 0 size --policy=libdefrag --json $trace
+    smallest=$(sed -n 's/^ *"bytes": \([0-9]*\),.*/\1/p' output)
+    gives 0 compare --runs=1 --json $trace
+    prints "\"footprint_bytes\": $smallest,"
+done
 [ "$smallest" -gt 1000 ] || fail "size tells no size"
+gives 0 compare --runs=1 --json --policy=first-fit --allocator=./plugin.so short
+for bytes in $(sed -n 's/^ *"footprint_bytes": \([0-9]*\),.*/\1/p' output | tail -n 1); do
+    gives 0 compare --runs=1 --pool="$bytes" --policy=first-fit --allocator=./plugin.so short
+    gives 1 compare --runs=1 --pool="$((bytes - 8))" --policy=first-fit --allocator=./plugin.so short
+    prints '^short, first-fit-example: the first failure'
+done
 
 # A worker gets what is named, whatever this program was started with.
 module plain.so -DWRONG=NOTHING "$top_srcdir/tests/compare/bad_malloc.c"
 gives 0 compare --runs=1 --allocator=./plain.so small
 prints '^  *plain  .* 0 '
+module refusing.so -DWRONG=REFUSE "$top_srcdir/tests/compare/bad_malloc.c"
+LD_PRELOAD=$scratch/refusing.so "$bench" compare --runs=1 small >output 2>said || fail "glibc is not what it is called: $(cat output)"
 mkdir b
 cp plain.so 'b/lib white:malloc.so.3'
 gives 0 compare --runs=1 --allocator='b/lib white:malloc.so.3' small

@@ -24,7 +24,8 @@ headers=2
 if [ "$tools" = --enable-tools ]; then
     headers=3
     [ -f "$prefix/include/defrag_plugin.h" ] || fail "not installed: defrag_plugin.h"
-    for file in man/man1/defrag-bench.1 libdefrag/defrag-gdb.py; do
+    for file in man/man1/defrag-bench.1 libdefrag/defrag-gdb.py bash-completion/completions/defrag-bench \
+        zsh/site-functions/_defrag-bench; do
         [ -f "$prefix/share/$file" ] || fail "not installed: $file"
     done
     quietly "$prefix/bin/defrag-bench" --version

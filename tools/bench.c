@@ -87,7 +87,7 @@ static const struct argp top_argp = {
     "  record -o FILE -- PROGRAM...   run a program and record its allocations\n"
     "  replay TRACE                   replay a trace through several allocators\n"
     "  size TRACE...                  find the smallest pool for each of them\n"
-    "  compare TRACE...               compare with other allocators, loaded from files\n"
+    "  compare TRACE...               compare with other real allocators\n"
     "  report TRACE -o DIR            draw what a trace does to a heap, as a page\n"
     "  watch TRACE                    step through a trace, with a map of the heap\n"
     "  adversary NAME...              run programs that fragment heaps on purpose\n"

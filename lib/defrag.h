@@ -624,8 +624,9 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
  * It never moves more bytes than the cheapest slide: of all runs of blocks
  * between locked ones whose gaps add up, the one with the fewest live bytes
  * strictly inside. No rearrangement that keeps the blocks' order moves less. (Where
- * the table has to grow and the wilderness has no granule for it, what lies above
- * the last gap moves besides.)
+ * the table has to grow and the wilderness has no granule for it, this is so of
+ * what lies below the last gap; what lies above it slides besides, or a block of it
+ * leaves for a hole if that costs less.)
  *
  * Moves blocks: yes. Cost: O(B + S), the bytes moved, and planning: up to
  * `plan_visits` of the configuration times S blocks and holes are looked at, and once
@@ -634,8 +635,9 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
  * many are looked at as it takes: usually O(B^2), at worst O(B^3 log B).
  * Fails iff: as defrag_alloc(), whose DEFRAG_MANUAL it does not heed. It counts
  * no failure. DEFRAG_PINNED means: no stretch between locked blocks has s granules
- * free, and in none was a run found whose blocks have other places; or t = 1
- * and no free granule lies above the last locked block.
+ * free, and in none was a run found whose blocks have other places; or t = 1, no
+ * free granule lies above the last locked block, and no hole for a block from there
+ * was found that leaves such a run.
  */
 DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
 

@@ -15,22 +15,31 @@
  * right ends at distances that double, until one interval is found whose blocks all
  * have a place.
  *
- * Whether they have is tried out, by reserving the places. One that is reserved
- * looks like a used block to its neighbours and is in no bin:
+ * Whether they have is tried out, by reserving the places. One that is reserved is
+ * a used block to whoever walks the pool, and one that stays, as its owner is elsewhere:
  *
  *                  high half                     low half
- *   header         owner slot of who comes | 0   previous free block of the bin
+ *   header         owner slot of who comes | 0   size of who comes
  *   first word     the place reserved before     next free block of the bin
  *
- * Its size is that of the block that will come. The rest of the hole is a hole. What
- * was done last is undone first, so that the neighbours in the bin, which the place
- * still knows, are those it had (Knuth's dancing links): a pool in which nothing was
- * found is as before, down to the order of every bin. Holes are chosen by size and
- * address alone, so that to reserve once more reserves the same.
+ * The rest of the hole is a hole. What was done last is undone first, so that the next
+ * in the bin has the neighbour then that the place had (Knuth's dancing links): a pool
+ * in which nothing was found is as before, down to the order of every bin. Holes are
+ * chosen by size and address alone, so that to reserve once more reserves the same.
  *
- * If the table has to grow and the wilderness is empty, the blocks above the
- * last gap have to move whatever else does. They are kept out of the search,
- * whose last gap is then the one below them, less what the table takes.
+ * If the table has to grow and the wilderness is empty, room has to be made at the
+ * top as well. The blocks above the last gap can slide down to it:
+ *
+ *   [ gap ][ A ][ B ][ C ] table  ->  [ A ][ B ][ C ][ gap ] table
+ *
+ * Or the last of them that some hole holds leaves for it, and only those above it slide:
+ *
+ *   [ gap ][ A ][ B ][ C ] table  ->  [ gap ][ A ][ C ][ gap ] table
+ *
+ * Of all single blocks that could leave, it costs least. Its place is reserved before
+ * the search. If that then finds nothing that is cheaper than the cheapest slide after the
+ * first way, the first it is. Either way what moves for the table is kept out of
+ * the search, whose last gap is the one below it, less what the table takes.
  */
 #include "plan.h"
 
@@ -44,6 +53,7 @@ struct search {
     df_granules grow;
     df_granules last_size; /* of the last gap, what may be part of an interval */
     df_granules limit;     /* the most that it may cost; to clear, one more    */
+    uint32_t fixed;        /* places that are no part of what is tried out     */
     uint32_t visits_max;   /* UINT32_MAX: no limit                             */
 };
 
@@ -124,49 +134,43 @@ static df_granules find_hole(const defrag_pool *pool, const struct search *searc
 /* Reserves the first `size` granules of the hole at `o`, or of the wilderness, for the block of `slot`. */
 static void reserve_place(defrag_pool *pool, struct df_plan *plan, df_granules o, df_granules size, uint32_t slot)
 {
-    df_granules previous = 0;
     df_granules next = 0;
+    mover_begin(pool);
     if (o == pool->top) {
         block_set_top(pool, o + size);
     } else {
-        df_word header = block_header(pool, o);
-        previous = (df_granules)header;
         next = links_next(block_links(pool, o));
-        df_granules rest = df_bins_remove(pool, o, header) - size;
+        df_granules rest = df_bins_remove(pool, o, block_header(pool, o)) - size;
         if (rest)
             df_bins_insert(pool, o + size, rest);
         else
             block_set_prev_used(pool, o + size);
     }
-    block_set_header(pool, o, header_used(previous, slot));
+    block_set_header(pool, o, header_used(size, slot));
     word_store(pool, block_bytes(o), (df_word)plan->reserved << DF_HALF_BITS | next);
     plan->reserved = o;
     plan->places++;
-}
-
-/* The block for which the place at `o` is reserved. */
-static df_granules comer(const defrag_pool *pool, df_granules o)
-{
-    return entry_offset(table_entry(pool, header_owner(block_header(pool, o))));
 }
 
 /* Makes the place that was reserved last what it was. */
 static void release_place(defrag_pool *pool, struct df_plan *plan)
 {
     df_granules o = plan->reserved;
-    df_granules size = header_size(block_header(pool, comer(pool, o)));
+    df_granules size = header_size(block_header(pool, o));
     df_word links = block_links(pool, o);
     plan->reserved = links_size(links);
     plan->places--;
+    if (plan->places == 0)
+        mover_end(pool);
     if (o + size == pool->top) {
         block_set_top(pool, o);
         return;
     }
-    df_granules previous = header_size(block_header(pool, o));
-    df_granules next = links_next(links);
     df_word above = block_header(pool, o + size);
     if (!header_is_used(above))
         size += df_bins_remove(pool, o + size, above);
+    df_granules next = links_next(links);
+    df_granules previous = header_size(block_header(pool, next));
     block_set_free(pool, o, size, previous, next);
     block_set_next(pool, previous, o);
     block_set_header(pool, next, o);
@@ -174,11 +178,15 @@ static void release_place(defrag_pool *pool, struct df_plan *plan)
     block_set_prev_free(pool, o + size);
 }
 
+static void release_places(defrag_pool *pool, struct df_plan *plan, uint32_t kept)
+{
+    while (plan->places > kept)
+        release_place(pool, plan);
+}
+
 void df_plan_release(defrag_pool *pool, struct df_plan *plan)
 {
-    while (plan->places > 0)
-        release_place(pool, plan);
-    mover_end(pool);
+    release_places(pool, plan, 0);
 }
 
 /* Finds a place for the used block at `o`, or room to stay; what stays at the interval's begin is no part of it. */
@@ -209,7 +217,6 @@ static bool reserve(defrag_pool *pool, const struct search *search)
 {
     struct df_plan *plan = search->plan;
     df_granules room = interval_length(search) - search->need;
-    mover_begin(pool);
     df_granules o = plan->run.begin;
     while (o < plan->run.end) {
         df_word header = block_header(pool, o);
@@ -235,7 +242,7 @@ static void search_from(defrag_pool *pool, struct search *search, df_granules be
         if (blocks >= next && interval_length(search) >= search->need) {
             df_granules live = plan->run.live;
             bool found = reserve(pool, search);
-            df_plan_release(pool, plan);
+            release_places(pool, plan, search->fixed);
             if (found) {
                 search->best = plan->run;
                 search->limit = plan->run.live - 1;
@@ -286,49 +293,108 @@ static uint32_t visits_max(const defrag_pool *pool)
     return all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;
 }
 
-/* The last free block, or 0 if there is none above the last locked block. */
-static df_granules last_gap(const defrag_pool *pool)
+/*
+ * Completes a plan whose last gap is known, where `above` granules move for the table.
+ * False if there is no interval. The search has an end if a slide would do, or if
+ * there `is_other` plan.
+ */
+static bool complete(defrag_pool *pool, struct search *s, df_granules above, bool is_other)
 {
-    df_granules gap = 0;
+    struct df_plan *plan = s->plan;
+    df_cheapest_run(pool, s->need, plan->last, s->last_size, true, &plan->run);
+    if (!plan->run.found)
+        return false;
+    df_cheapest_run(pool, s->need, plan->last, s->last_size, false, &s->best);
+    s->visits_max = s->best.found || is_other ? visits_max(pool) : UINT32_MAX;
+    if (!s->best.found)
+        s->best.live = (df_granules)pool->floor - DF_FIRST - pool->free - above + 1;
+    df_granules most = s->best.live;
+    search(pool, s, plan->run.live);
+    plan->run = s->best;
+    s->visits_max = UINT32_MAX;
+    if (s->best.live < most)
+        (void)reserve(pool, s);
+    plan->cost = plan->run.live + above;
+    return plan->run.found;
+}
+
+/* The last gap, and the ways to have one. */
+struct tail {
+    df_granules gap;    /* the last gap as it is; 0: none above the last locked block                   */
+    df_granules end;    /* where it ends                                                                */
+    df_granules leaver; /* the last block that a hole holds, but the first behind the gap; 0: none      */
+    df_granules most;   /* what may move at most if it leaves: what does if all behind the gap slides   */
+};
+
+/* Of a pool without wilderness. */
+static struct tail tail_of(const defrag_pool *pool)
+{
+    struct tail tail = {0, 0, 0, UINT32_MAX};
+    df_granules largest = 0;
     df_granules o = DF_FIRST;
     while (o < pool->top) {
         df_word header = block_header(pool, o);
+        df_granules size = block_size(pool, o, header);
         bool used = header_is_used(header);
-        if (!used || mover_stays(pool, o, header))
-            gap = used ? 0 : o;
-        o += block_size(pool, o, header);
+        bool stays = used && mover_stays(pool, o, header);
+        if (!used && size > largest)
+            largest = size;
+        if (used && !stays) {
+            if (size <= largest && o != tail.end)
+                tail.leaver = o;
+        } else {
+            tail = (struct tail){stays ? 0 : o, stays ? 0 : o + size, 0, UINT32_MAX};
+        }
+        o += size;
     }
-    return gap;
+    return tail;
+}
+
+/*
+ * Lets the leaver leave, what is above it slide down, and what that makes be the last gap.
+ * Returns what moves for it.
+ */
+static df_granules tail_leaves(defrag_pool *pool, struct search *s, struct tail *tail)
+{
+    struct df_plan *plan = s->plan;
+    df_granules size = header_size(block_header(pool, tail->leaver));
+    if (tail->gap)
+        df_cheapest_run(pool, s->need, tail->gap, tail->end - tail->gap - s->grow, false, &s->best);
+    if (s->best.found)
+        tail->most = s->best.live + (pool->top - tail->end);
+    plan->run = (struct slide_run){tail->leaver, tail->leaver + size, 0, false};
+    (void)reserve(pool, s);
+    s->fixed = 1;
+    s->last_size = size - s->grow;
+    plan->last = tail->leaver;
+    tail->leaver = 0;
+    return pool->top - plan->last;
+}
+
+/* The last gap is as it is, and all behind it slides down. Returns what that is. */
+static df_granules tail_slides(const defrag_pool *pool, struct search *s, struct tail *tail)
+{
+    s->fixed = 0;
+    s->last_size = tail->end - tail->gap - s->grow;
+    s->plan->last = tail->gap;
+    tail->gap = 0;
+    return s->plan->sinks ? pool->top - tail->end : 0;
 }
 
 bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan)
 {
-    df_granules last = pool->top;
-    df_granules end = pool->floor;
-    bool sinks = heap_wilderness(pool) < grow;
-    if (sinks) {
-        last = last_gap(pool);
-        if (last == 0)
-            return false;
-        end = last + block_free_size(pool, last, block_header(pool, last));
+    *plan = (struct df_plan){.last = pool->top, .sinks = heap_wilderness(pool) < grow};
+    struct search s = {.plan = plan, .need = size, .grow = grow, .visits_max = UINT32_MAX};
+    struct tail tail = {pool->top, pool->floor, 0, UINT32_MAX};
+    if (plan->sinks)
+        tail = tail_of(pool);
+    while (tail.leaver || tail.gap) {
+        df_granules above = tail.leaver ? tail_leaves(pool, &s, &tail) : tail_slides(pool, &s, &tail);
+        if (complete(pool, &s, above, tail.most != UINT32_MAX) && plan->cost <= tail.most)
+            return true;
+        df_plan_release(pool, plan);
     }
-    *plan = (struct df_plan){.last = last, .sinks = sinks};
-    struct search s = {.plan = plan, .need = size, .grow = grow, .last_size = end - last - grow};
-    df_cheapest_run(pool, size, last, s.last_size, true, &plan->run);
-    if (!plan->run.found)
-        return false;
-    df_cheapest_run(pool, size, last, s.last_size, false, &s.best);
-    s.visits_max = s.best.found ? visits_max(pool) : UINT32_MAX;
-    if (!s.best.found)
-        s.best.live = (df_granules)pool->floor - DF_FIRST - pool->free + 1;
-    df_granules most = s.best.live;
-    search(pool, &s, plan->run.live);
-    plan->run = s.best;
-    s.visits_max = UINT32_MAX;
-    if (s.best.live < most)
-        (void)reserve(pool, &s);
-    plan->cost = plan->run.live + (sinks ? pool->top - end : 0);
-    return plan->run.found;
+    return false;
 }
 
 /*
@@ -406,9 +472,9 @@ void df_plan_commit(defrag_pool *pool, const struct df_plan *plan)
     df_granules place = plan->reserved;
     for (uint32_t places = plan->places; places > 0; places--) {
         df_granules below = links_size(block_links(pool, place));
-        df_granules from = comer(pool, place);
+        df_granules from = entry_offset(table_entry(pool, header_owner(block_header(pool, place))));
         df_word header = block_header(pool, from);
-        df_move_down(pool, from, place, header);
+        df_move_down(pool, from, place, header); /* if what is below has left, the slide will say so there */
         pool->free = (df_half)(pool->free - header_size(header));
         df_heap_give(pool, from, header_size(header), header);
         place = below;

@@ -11,17 +11,17 @@
 /*
  * The unlocked blocks of the run leave for the places that are reserved for them, or
  * slide down to its beginning. Where the last gap is to be part of it, it ends where
- * that begins.
+ * that begins. Where the table needs room and has none, another block may leave as well.
  */
 struct df_plan {
     struct slide_run run;
     df_granules cost;     /* granules that will move                               */
     df_granules reserved; /* the place reserved last; 0: none, all slide           */
     uint32_t places;      /* so many are                                           */
-    df_granules last;     /* where the last gap begins                             */
+    df_granules last;     /* where the last gap begins, or will when that block left */
     df_granules keep;     /* a block that slides down and is not in `run.live`; 0: none */
     uint32_t visits;      /* blocks and holes that were looked at                  */
-    bool sinks;           /* what lies above the last gap slides down to it as well */
+    bool sinks;           /* what lies above slides down to there as well          */
 };
 
 /*

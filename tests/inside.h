@@ -60,8 +60,8 @@ struct inside {
      */
     size_t (*cheapest_run)(const defrag_pool *pool, size_t granules, bool leave);
 
-    /* Makes the plan for so many granules, and `grow` of the table, and leaves it; false if there is none. */
-    bool (*plan)(defrag_pool *pool, size_t granules, size_t grow, struct inside_plan *out);
+    /* Makes the plan for so many granules, and `grow` of the table; carries it out or leaves it. False: none. */
+    bool (*plan)(defrag_pool *pool, size_t granules, size_t grow, bool commit, struct inside_plan *out);
 
     /* The same of a gap where one begins, or a block behind another, `start` bytes from the pool; it is made. */
     bool (*clear_at)(defrag_pool *pool, size_t start, size_t granules, size_t grow, size_t *moved);

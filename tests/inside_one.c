@@ -47,13 +47,16 @@ static size_t cheapest_run(const defrag_pool *pool, size_t granules, bool leave)
     return run.found ? run.live : SIZE_MAX;
 }
 
-static bool plan(defrag_pool *pool, size_t granules, size_t grow, struct inside_plan *out)
+static bool plan(defrag_pool *pool, size_t granules, size_t grow, bool commit, struct inside_plan *out)
 {
     struct df_plan plan;
     if (!df_plan_make(pool, (df_granules)granules, (df_granules)grow, &plan))
         return false;
     *out = (struct inside_plan){plan.cost, plan.places, plan.visits};
-    df_plan_release(pool, &plan);
+    if (commit)
+        df_plan_commit(pool, &plan);
+    else
+        df_plan_release(pool, &plan);
     return true;
 }
 

@@ -8,8 +8,9 @@
 /*
  * Block i lies between gap i and gap i + 1, which may be empty; so there is a gap
  * more than there are blocks. The last gap is the wilderness without what the table
- * takes, or, where blocks above it must come down for the table, the last free block
- * without that.
+ * takes. Where that is too short, blocks must come down for the table: those above the
+ * last free block, which then is the last gap, or those above one that leaves, and then
+ * what that leaves is. Either is less what the table takes.
  */
 struct heap {
     const struct inside *inside;
@@ -17,8 +18,10 @@ struct heap {
     size_t *size;
     bool *stays;
     size_t *gap;
-    bool sinks;
-    size_t above; /* granules that come down */
+    bool sinks;   /* the last gap holds no block           */
+    bool leaves;  /* it is no free block yet               */
+    size_t live;
+    size_t above; /* granules that leave it, or come down  */
     size_t taken; /* granules of the last gap for the table */
     size_t need;
     size_t keep; /* a block that neither leaves nor costs anything; SIZE_MAX: none */
@@ -48,14 +51,16 @@ static void heap_open(struct heap *heap, const struct layout *layout, size_t nee
     heap->inside = layout->inside;
     heap->need = need;
     heap->keep = SIZE_MAX;
-    heap->size = array(layout->count, sizeof *heap->size);
-    heap->stays = array(layout->count, sizeof *heap->stays);
-    heap->gap = array(layout->count, sizeof *heap->gap);
-    heap->trial = array(layout->count, sizeof *heap->trial);
+    /* A block that leaves is in two places. */
+    heap->size = array(layout->count + 1, sizeof *heap->size);
+    heap->stays = array(layout->count + 1, sizeof *heap->stays);
+    heap->gap = array(layout->count + 1, sizeof *heap->gap);
+    heap->trial = array(layout->count + 1, sizeof *heap->trial);
     for (size_t i = 0; i < layout->count; i++) {
         const struct stretch *s = &layout->stretches[i];
         if (s->region == DEFRAG_REGION_USED) {
             heap->size[heap->blocks] = s->granules;
+            heap->live += s->granules;
             heap->stays[heap->blocks++] = s->pinned;
         } else {
             heap->gap[heap->blocks] = s->granules;
@@ -120,7 +125,7 @@ static void count_visits(struct heap *heap, size_t size, size_t hole)
 {
     unsigned lowest = heap->inside->bin_of(size);
     unsigned highest = hole == SIZE_MAX ? UINT_MAX : heap->inside->bin_of(heap->trial[hole]);
-    for (size_t i = 0; i < heap->blocks + heap->sinks; i++) {
+    for (size_t i = 0; i < heap->blocks + (heap->sinks && !heap->leaves); i++) {
         size_t gap = heap->trial[i] + (i == heap->blocks ? heap->taken : 0);
         unsigned bin = is_linked(heap, gap) ? heap->inside->bin_of(gap) : 0;
         heap->visits += bin >= lowest && bin <= highest;
@@ -176,6 +181,51 @@ static bool try_interval(struct heap *heap, struct interval *interval)
     return true;
 }
 
+/* --- Room for the table --------------------------------------------------------------- */
+
+/* Puts a block that stays at the low end of a gap. */
+static void insert(struct heap *heap, size_t gap, size_t size)
+{
+    size_t behind = heap->blocks - gap;
+    memmove(heap->size + gap + 1, heap->size + gap, behind * sizeof *heap->size);
+    memmove(heap->stays + gap + 1, heap->stays + gap, behind * sizeof *heap->stays);
+    memmove(heap->gap + gap + 1, heap->gap + gap, (behind + 1) * sizeof *heap->gap);
+    heap->size[gap] = size;
+    heap->stays[gap] = true;
+    heap->gap[gap] = 0;
+    heap->gap[gap + 1] -= size;
+    heap->blocks++;
+}
+
+/*
+ * Lets the last block leave that lies above the last locked block and a gap is large
+ * enough for, if it is above the last gap and not the first there. False if there is none.
+ */
+static bool heap_leave(struct heap *heap, size_t taken)
+{
+    size_t last = heap->blocks;
+    while (last > 0 && heap->gap[last] == 0 && !heap->stays[last - 1]) {
+        struct interval itself = {.begin = last - 1, .end = last};
+        last--;
+        heap->above += heap->size[last];
+        memcpy(heap->trial, heap->gap, (heap->blocks + 1) * sizeof *heap->trial);
+        uint64_t visits = heap->visits;
+        size_t hole = hole_for(heap, &itself, heap->size[last]);
+        if (heap->gap[last] == 0 && hole != SIZE_MAX) {
+            size_t size = heap->size[last];
+            heap->blocks = last;
+            heap->gap[last] = 0;
+            insert(heap, hole, size);
+            heap->gap[heap->blocks] = size - taken;
+            heap->taken = taken;
+            heap->sinks = heap->leaves = true;
+            return true;
+        }
+        heap->visits = visits;
+    }
+    return false;
+}
+
 /* --- The search ---------------------------------------------------------------------------- */
 
 /* The first interval from `begin` on whose cost is within the limit. */
@@ -218,24 +268,18 @@ static struct interval search(struct heap *heap, size_t floor, size_t highest)
     }
 }
 
-static size_t live(const struct heap *heap)
+static void plan(struct heap *heap, uint64_t visits, bool is_other, struct planned *planned)
 {
-    size_t sum = 0;
-    for (size_t i = 0; i < heap->blocks; i++)
-        sum += heap->size[i];
-    return sum;
-}
-
-static void plan(struct heap *heap, uint64_t visits, struct planned *planned)
-{
-    planned->slide = cheapest(heap, false);
+    size_t slide = cheapest(heap, false);
+    bool slides = slide != SIZE_MAX;
+    planned->slide = slides ? slide + heap->above : SIZE_MAX;
     planned->floor = cheapest(heap, true);
+    planned->visits = heap->visits;
     if (planned->floor == SIZE_MAX)
         return;
-    bool slides = planned->slide != SIZE_MAX;
-    heap->visits_max = slides ? visits : UINT64_MAX;
-    if (planned->floor < planned->slide) {
-        struct interval found = search(heap, planned->floor, slides ? planned->slide - 1 : live(heap));
+    heap->visits_max = slides || is_other ? visits : UINT64_MAX;
+    if (planned->floor < slide) {
+        struct interval found = search(heap, planned->floor, slides ? slide - 1 : heap->live - heap->above);
         planned->leave = found.leave;
         planned->found = found.found;
         planned->moved = found.cost;
@@ -247,11 +291,37 @@ static void plan(struct heap *heap, uint64_t visits, struct planned *planned)
     }
     if (slides && !planned->found) {
         planned->found = true;
-        planned->moved = planned->slide;
+        planned->moved = slide;
     }
     planned->above = heap->above;
     planned->moved += heap->above;
+    planned->leave += heap->leaves;
+    planned->top_leaves = heap->leaves;
     planned->visits = heap->visits;
+}
+
+/* What the plan is where the table takes granules and the last gap has none. */
+static void plan_top(const struct layout *layout, size_t granules, size_t taken, uint64_t visits,
+                     struct planned *planned)
+{
+    struct heap sinks, leaves;
+    struct planned other = {.slide = SIZE_MAX};
+    heap_open(&sinks, layout, granules);
+    heap_open(&leaves, layout, granules);
+    bool can_sink = heap_keep(&sinks, taken);
+    size_t slide = can_sink ? cheapest(&sinks, false) : SIZE_MAX;
+    size_t most = slide == SIZE_MAX ? SIZE_MAX : slide + sinks.above;
+    if (heap_leave(&leaves, taken))
+        plan(&leaves, visits, most != SIZE_MAX, &other);
+    if (other.found && other.moved <= most) {
+        *planned = other;
+        planned->slide = most;
+    } else if (can_sink) {
+        sinks.visits = other.visits;
+        plan(&sinks, visits, false, planned);
+    }
+    heap_close(&sinks);
+    heap_close(&leaves);
 }
 
 struct planned planner_plan(const struct layout *layout, size_t granules, size_t taken, uint32_t visits)
@@ -259,14 +329,20 @@ struct planned planner_plan(const struct layout *layout, size_t granules, size_t
     struct planned planned = {.slide = SIZE_MAX, .floor = SIZE_MAX};
     struct heap heap;
     size_t given = layout_trim(layout);
-    if (layout_wilderness(layout) + given >= taken && layout_largest_gap(layout, given, taken) >= granules) {
+    uint64_t visits_max = (uint64_t)(visits ? visits : PLANNER_VISITS) * layout->highest;
+    bool grows = layout_wilderness(layout) + given >= taken;
+    if (grows && layout_largest_gap(layout, given, taken) >= granules) {
         planned.found = true;
         planned.slide = planned.floor = 0;
         return planned;
     }
+    if (!grows) {
+        plan_top(layout, granules, taken, visits_max, &planned);
+        return planned;
+    }
     heap_open(&heap, layout, granules);
-    if (heap_keep(&heap, taken))
-        plan(&heap, (uint64_t)(visits ? visits : PLANNER_VISITS) * layout->highest, &planned);
+    (void)heap_keep(&heap, taken);
+    plan(&heap, visits_max, false, &planned);
     heap_close(&heap);
     return planned;
 }

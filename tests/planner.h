@@ -14,10 +14,11 @@
 struct planned {
     bool found;
     size_t moved;    /* granules that move                                           */
-    size_t above;    /* of them, those that come down because the table has to grow  */
-    size_t slide;    /* the others, if nothing could leave; SIZE_MAX: no slide would do */
-    size_t floor;    /* the least that the others can be                             */
+    size_t above;    /* of them, those that make room for the table                  */
+    size_t slide;    /* at most, if nothing could leave; SIZE_MAX: no slide would do */
+    size_t floor;    /* the least that those not for the table can be                */
     size_t leave;    /* blocks that leave for a hole                                 */
+    bool top_leaves; /* one of them for the table                                    */
     bool cut;        /* the search ended before its time                             */
     uint64_t visits; /* blocks and holes looked at                                   */
 };

@@ -138,7 +138,8 @@ static void the_cheapest_slide_is_the_cheapest(const struct defrag_build *b)
 /* --- Churn -------------------------------------------------------------------------- */
 
 static struct tally {
-    unsigned long slides, evacuations, sinks, refused, unpromised, cut, cleared, kept;
+    unsigned long slides, evacuations, sinks, leaves, refused, unpromised, cut, cleared, kept;
+    unsigned long between; /* of the leaves, those where others leave as well, or slide elsewhere */
 } tally;
 
 struct churn {
@@ -196,11 +197,11 @@ static void free_one(struct churn *c)
 }
 
 /* The plan alone, and that nothing is left of it. */
-static void expect_plan(struct churn *c, size_t granules, const struct planned *expected)
+static void expect_plan(struct churn *c, size_t granules, size_t grow, const struct planned *expected)
 {
     struct inside_plan plan;
     memcpy(c->image, c->pool, c->bytes);
-    bool found = c->inside->plan(c->pool, granules, layout_need_trimmed(&c->layout), &plan);
+    bool found = c->inside->plan(c->pool, granules, grow, false, &plan);
     layout_copy_idle(&c->layout, c->image, (const unsigned char *)c->pool);
     EXPECT(memcmp(c->image, c->pool, c->bytes) == 0, "a plan that was left changed the pool");
     EXPECT(found == expected->found, "%s plan", found ? "a" : "no");
@@ -216,7 +217,9 @@ static void note(const struct planned *plan)
     tally.cut += plan->cut;
     tally.refused += !plan->found;
     tally.unpromised += plan->found && plan->slide == SIZE_MAX;
-    tally.sinks += plan->found && plan->above > 0;
+    tally.sinks += plan->found && plan->above > 0 && !plan->top_leaves;
+    tally.leaves += plan->found && plan->top_leaves;
+    tally.between += plan->found && plan->top_leaves && plan->moved > plan->above;
     tally.evacuations += plan->found && leaves;
     tally.slides += plan->found && !leaves;
 }
@@ -235,7 +238,7 @@ static void ask(struct churn *c)
     if (expected == DEFRAG_OK || expected == DEFRAG_PINNED)
         plan = planner_plan(&c->layout, granules, layout_need_trimmed(&c->layout), c->config.plan_visits);
     if (plan.floor > 0) {
-        expect_plan(c, granules, &plan);
+        expect_plan(c, granules, layout_need_trimmed(&c->layout), &plan);
         note(&plan);
     }
     uint64_t moved = support_statistics(c->b, c->pool).moved_bytes;
@@ -293,6 +296,49 @@ static void clear(struct churn *c)
     memcpy(c->pool, c->image, c->bytes);
 }
 
+/* Blocks take all of the wilderness; false if they cannot. */
+static bool fill_top(struct churn *c)
+{
+    for (unsigned tries = 0; tries < 8; tries++) {
+        defrag_handle handle;
+        EXPECT_STATUS(c->b->clean(c->pool), DEFRAG_OK);
+        layout_read(&c->layout, c->b, c->pool);
+        size_t granules = layout_wilderness(&c->layout);
+        if (granules == 0)
+            return true;
+        granules = support_below(&c->random, 2) ? granules : c->inside->smallest;
+        if (c->b->alloc_fast(c->pool, support_payload(c->inside, granules), &handle) != DEFRAG_OK)
+            return false;
+    }
+    return false;
+}
+
+/* Room for the table as well where there is no wilderness, as it was planned, and puts the pool back. */
+static void make_top(struct churn *c)
+{
+    unsigned char *kept = malloc(c->bytes);
+    EXPECT(kept, "out of memory");
+    memcpy(kept, c->pool, c->bytes);
+    size_t granules = support_granules(c->inside, draw(c));
+    if (fill_top(c) && c->layout.free > granules) {
+        struct inside_plan plan = {0};
+        struct planned expected = planner_plan(&c->layout, granules, 1, c->config.plan_visits);
+        expect_plan(c, granules, 1, &expected);
+        note(&expected);
+        uint64_t moved = support_statistics(c->b, c->pool).moved_bytes;
+        bool found = c->inside->plan(c->pool, granules, 1, true, &plan);
+        moved = support_statistics(c->b, c->pool).moved_bytes - moved;
+        EXPECT(found == expected.found && moved == (found ? expected.moved : 0) * c->inside->granule,
+               "%llu bytes moved, %zu granules planned", (unsigned long long)moved, expected.moved);
+        EXPECT_STATUS(c->b->check(c->pool), DEFRAG_OK);
+        layout_read(&c->layout, c->b, c->pool);
+        EXPECT(!found || layout_wilderness(&c->layout) >= 1, "no room for the table");
+        EXPECT(!found || layout_largest_gap(&c->layout, 0, 1) >= granules, "no gap");
+    }
+    memcpy(c->pool, kept, c->bytes);
+    free(kept);
+}
+
 static void run_churn(const struct defrag_build *b, uint64_t seed)
 {
     struct churn c;
@@ -307,6 +353,8 @@ static void run_churn(const struct defrag_build *b, uint64_t seed)
             ask(&c);
         if (i % 8 == 0)
             clear(&c);
+        if (i % 4 == 1)
+            make_top(&c);
     }
     churn_close(&c);
 }
@@ -318,12 +366,12 @@ static void each_event_is_as_planned(const struct defrag_build *b)
     for (uint64_t seed = 1; seed <= runs; seed++)
         run_churn(b, seed);
     printf("# %s: %lu events that evacuate, %lu that slide, %lu served that T3 does not promise, %lu refused; "
-           "%lu make room for the table, %lu are cut short; "
+           "for the table %lu sink and %lu let a block leave, %lu of them among others; %lu are cut short; "
            "%lu places cleared, %lu not\n",
-           b->name, tally.evacuations, tally.slides, tally.unpromised, tally.refused, tally.sinks, tally.cut,
-           tally.cleared, tally.kept);
-    bool all = tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks && tally.cut
-               && tally.cleared && tally.kept;
+           b->name, tally.evacuations, tally.slides, tally.unpromised, tally.refused, tally.sinks,
+           tally.leaves, tally.between, tally.cut, tally.cleared, tally.kept);
+    bool all = tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks && tally.between
+               && tally.cut && tally.cleared && tally.kept;
     EXPECT(all || support_effort() < 100, "a kind of event never happened");
 }
 

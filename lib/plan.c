@@ -321,7 +321,6 @@ static bool complete(defrag_pool *pool, struct search *s, df_granules above, boo
 /* The last gap, and the ways to have one. */
 struct tail {
     df_granules gap;    /* the last gap as it is; 0: none above the last locked block                   */
-    df_granules end;    /* where it ends                                                                */
     df_granules leaver; /* the last block that a hole holds, but the first behind the gap; 0: none      */
     df_granules most;   /* what may move at most if it leaves: what does if all behind the gap slides   */
 };
@@ -329,7 +328,8 @@ struct tail {
 /* Of a pool without wilderness. */
 static struct tail tail_of(const defrag_pool *pool)
 {
-    struct tail tail = {0, 0, 0, UINT32_MAX};
+    struct tail tail = {0, 0, UINT32_MAX};
+    df_granules behind = 0;
     df_granules largest = 0;
     df_granules o = DF_FIRST;
     while (o < pool->top) {
@@ -340,14 +340,23 @@ static struct tail tail_of(const defrag_pool *pool)
         if (!used && size > largest)
             largest = size;
         if (used && !stays) {
-            if (size <= largest && o != tail.end)
+            if (size <= largest && o != behind)
                 tail.leaver = o;
         } else {
-            tail = (struct tail){stays ? 0 : o, stays ? 0 : o + size, 0, UINT32_MAX};
+            tail.gap = stays ? 0 : o;
+            tail.leaver = 0;
+            behind = stays ? 0 : o + size;
         }
         o += size;
     }
     return tail;
+}
+
+/* Where the last gap ends. */
+static df_granules tail_end(const defrag_pool *pool, const struct df_plan *plan, const struct tail *tail)
+{
+    df_granules gap = tail->gap;
+    return plan->sinks ? gap + block_free_size(pool, gap, block_header(pool, gap)) : pool->floor;
 }
 
 /*
@@ -358,10 +367,12 @@ static df_granules tail_leaves(defrag_pool *pool, struct search *s, struct tail 
 {
     struct df_plan *plan = s->plan;
     df_granules size = header_size(block_header(pool, tail->leaver));
-    if (tail->gap)
-        df_cheapest_run(pool, s->need, tail->gap, tail->end - tail->gap - s->grow, false, &s->best);
-    if (s->best.found)
-        tail->most = s->best.live + (pool->top - tail->end);
+    if (tail->gap) {
+        df_granules end = tail_end(pool, plan, tail);
+        df_cheapest_run(pool, s->need, tail->gap, end - tail->gap - s->grow, false, &s->best);
+        if (s->best.found)
+            tail->most = s->best.live + (pool->top - end);
+    }
     plan->run = (struct slide_run){tail->leaver, tail->leaver + size, 0, false};
     (void)reserve(pool, s);
     s->fixed = 1;
@@ -374,18 +385,19 @@ static df_granules tail_leaves(defrag_pool *pool, struct search *s, struct tail 
 /* The last gap is as it is, and all behind it slides down. Returns what that is. */
 static df_granules tail_slides(const defrag_pool *pool, struct search *s, struct tail *tail)
 {
+    df_granules end = tail_end(pool, s->plan, tail);
     s->fixed = 0;
-    s->last_size = tail->end - tail->gap - s->grow;
+    s->last_size = end - tail->gap - s->grow;
     s->plan->last = tail->gap;
     tail->gap = 0;
-    return s->plan->sinks ? pool->top - tail->end : 0;
+    return s->plan->sinks ? pool->top - end : 0;
 }
 
 bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan)
 {
     *plan = (struct df_plan){.last = pool->top, .sinks = heap_wilderness(pool) < grow};
     struct search s = {.plan = plan, .need = size, .grow = grow, .visits_max = UINT32_MAX};
-    struct tail tail = {pool->top, pool->floor, 0, UINT32_MAX};
+    struct tail tail = {pool->top, 0, UINT32_MAX};
     if (plan->sinks)
         tail = tail_of(pool);
     while (tail.leaver || tail.gap) {

@@ -668,6 +668,11 @@ static int resize_status(struct model *m, defrag_handle handle, size_t bytes, st
     size_t index = (size_t)(s - m->before.stretches);
     size_t granules = layout_resized(&m->before, index, bytes);
     *verdict = layout_predict_resize(&m->before, index, bytes, is_manual(m));
+    /* Where locked blocks leave nothing else, it is up to how long is looked. */
+    if (verdict->unpromised) {
+        struct growth growth = growth_plan(&m->before, index, granules, is_manual(m), m->config.plan_visits);
+        verdict->status = verdict->also = growth.way == GROWTH_NONE ? DEFRAG_PINNED : DEFRAG_OK;
+    }
     enum handle_call call = granules == s->granules                                  ? CALL_RESIZE_SAME
                             : granules < s->granules                                 ? CALL_RESIZE_SHRINK
                             : layout_resize_way(&m->before, index, bytes, is_manual(m)) == RESIZE_IN_PLACE

@@ -13,7 +13,8 @@
 
 const char *argp_program_version = "defrag-bench " DEFRAG_VERSION_STRING;
 
-#define COMMAND_NAMES "record, replay, size, compare, report, watch, adversary, churn and inspect"
+#define COMMAND_NAMES \
+    "record, replay, size, compare, report, watch, sweep, gather, adversary, churn and inspect"
 
 struct command {
     const char *name;
@@ -27,6 +28,8 @@ static char worker_title[] = "defrag-bench " COMPARE_WORKER;
 static char inspect_title[] = "defrag-bench inspect";
 static char record_title[] = "defrag-bench record";
 static char replay_title[] = "defrag-bench replay";
+static char gather_title[] = "defrag-bench gather";
+static char sweep_title[] = "defrag-bench sweep";
 static char report_title[] = "defrag-bench report";
 static char watch_title[] = "defrag-bench watch";
 static char size_title[] = "defrag-bench size";
@@ -43,6 +46,8 @@ static const struct command commands[] = {
     {"size", size_title, size_main, true},
     {"report", report_title, report_main, true},
     {"watch", watch_title, watch_main, true},
+    {"sweep", sweep_title, sweep_main, true},
+    {"gather", gather_title, gather_main, true},
     {"adversary", adversary_title, adversary_main, true},
     {"churn", churn_title, churn_main, true},
 };
@@ -90,6 +95,8 @@ static const struct argp top_argp = {
     "  compare TRACE...               compare with other real allocators\n"
     "  report TRACE -o DIR            draw what a trace does to a heap, as a page\n"
     "  watch TRACE                    step through a trace, with a map of the heap\n"
+    "  sweep TRACE...                 print many replays, a line each, for GNU parallel to run\n"
+    "  gather FILE...                 join what they print into a table and a picture\n"
     "  adversary NAME...              run programs that fragment heaps on purpose\n"
     "  churn NAME...                  run random workloads, and tell what compaction moves\n"
     "  inspect IMAGE                  tell what the dump of a pool holds, and what is damaged\n\n"

@@ -6,6 +6,8 @@
 int compare_main(int argc, char **argv);
 int inspect_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
+int gather_main(int argc, char **argv);
+int sweep_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int watch_main(int argc, char **argv);
 int size_main(int argc, char **argv);

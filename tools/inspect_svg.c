@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "inspect_svg.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "heap_map.h"
 #include "number.h"
-#include "options.h"
-#include "scratch.h"
-#include "stream.h"
-#include "xalloc.h"
+#include "plot_file.h"
 
 static enum heap_kind kind_of(const struct inspection *inspection, const struct inspect_block *block)
 {
@@ -43,7 +36,7 @@ static void map_fill(const struct inspection *inspection, struct heap_map *map)
     heap_map_add(map, inspection->table_offset, inspection->bytes - inspection->table_offset, HEAP_OVERHEAD);
 }
 
-static bool map_draw(const struct inspection *inspection)
+bool inspect_svg_write(const struct inspection *inspection, const char *path)
 {
     char title[160], bytes[NUMBER_ROOM];
     struct heap_map map = {0};
@@ -53,66 +46,11 @@ static bool map_draw(const struct inspection *inspection)
         .maps = {&map, NULL},
     };
 
-    snprintf(title, sizeof title, "%s bytes, %s layout, alignment %u%s", number_format(bytes, inspection->bytes),
-             inspection->build->layout, inspection->build->alignment,
+    snprintf(title, sizeof title, "%s bytes, %s layout, alignment %u%s",
+             number_format(bytes, inspection->bytes), inspection->build->layout, inspection->build->alignment,
              inspection->fault.text[0] ? "; DAMAGED" : "");
-    bool begun = plot_begin();
-    if (begun) {
-        map_fill(inspection, &map);
-        plot_draw_wide("map", HEAP_FIGURE_ONE_HEIGHT, heap_figure_draw, &figure);
-        heap_map_release(&map);
-    }
-    return begun && plot_end();
-}
-
-/* Without a temporary file beside a device or a pipe. */
-static bool text_write(const char *path, const char *text, size_t bytes)
-{
-    const char *reason;
-    stream_out *out = stream_out_open(path);
-
-    if (!out) {
-        complain("%s: %s", path, strerror(errno));
-        return false;
-    }
-    stream_out_write(out, text, bytes);
-    if (stream_out_commit(out, &reason) != 0) {
-        complain("%s: %s", path, reason);
-        return false;
-    }
-    return true;
-}
-
-static bool svg_write(const char *path)
-{
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *memory = open_memstream(&text, &bytes);
-    bool copied = memory && plot_svg_copy("map.wide", "Heap map", true, memory);
-
-    copied = memory && fclose(memory) == 0 && copied;
-    if (!copied) {
-        complain("%s: %s", path, strerror(errno));
-    }
-    bool written = copied && text_write(path, text, bytes);
-    free(text);
-    return written;
-}
-
-bool inspect_svg_write(const struct inspection *inspection, const char *path)
-{
-    const char *folder = getenv("TMPDIR");
-    folder = folder && *folder ? folder : "/tmp";
-    size_t room = strlen(folder) + sizeof "/defrag-bench";
-    char *beside = xrealloc(NULL, room, 1);
-
-    snprintf(beside, room, "%s/defrag-bench", folder);
-    bool begun = scratch_begin(beside) == 0;
-    if (!begun) {
-        complain("%s: %s", folder, strerror(errno));
-    }
-    free(beside);
-    bool written = begun && map_draw(inspection) && svg_write(path);
-    scratch_end();
+    map_fill(inspection, &map);
+    bool written = plot_file(path, "Heap map", HEAP_FIGURE_ONE_HEIGHT, heap_figure_draw, &figure);
+    heap_map_release(&map);
     return written;
 }

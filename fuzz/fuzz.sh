@@ -7,7 +7,7 @@ usage() {
     cat >&2 <<'EOF'
 usage: fuzz.sh [--minimize] BUILD SECONDS [TARGET...]
 
-Runs each target (calls, image, inspect, trace) of the folder BUILD, which was configured
+Runs each target (calls, device, image, inspect, trace) of the folder BUILD, which was configured
 with --enable-fuzzing, for its part of so many seconds, one job for each core.
 With --minimize the fewest inputs that reach all that was reached then replace
 those in fuzz/corpus/.
@@ -24,7 +24,7 @@ esac
 sources=$(cd "$(dirname "$0")" && pwd)
 build=$1 seconds=$2
 shift 2
-[ $# -gt 0 ] || set -- $(cd "$build/fuzz" && ls fuzz_calls fuzz_image fuzz_inspect fuzz_trace 2>/dev/null | sed s/fuzz_//)
+[ $# -gt 0 ] || set -- $(cd "$build/fuzz" && ls fuzz_calls fuzz_device fuzz_image fuzz_inspect fuzz_trace 2>/dev/null | sed s/fuzz_//)
 [ $# -gt 0 ] || { echo "fuzz.sh: $build has no fuzz targets; configure it with --enable-fuzzing" >&2; exit 2; }
 part=$((seconds / $#))
 [ "$part" -gt 0 ] || part=1

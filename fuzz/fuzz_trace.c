@@ -9,42 +9,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "tests/support.h"
 #include "tools/trace.h"
 
 const char fuzz_name[] = "trace";
 
-static char folder[] = "/tmp/fuzz_trace.XXXXXX";
-
-static void remove_folder(void)
-{
-    rmdir(folder);
-}
-
-static const char *path_in_folder(const char *name)
-{
-    static char path[sizeof folder + 16];
-    static bool made;
-    if (!made && !mkdtemp(folder))
-        abort();
-    if (!made)
-        atexit(remove_folder);
-    made = true;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
 /* Returns what trace_load() does. */
 static int load(struct trace *trace, const uint8_t *data, size_t size, struct trace_error *error)
 {
-    int fd = memfd_create("trace", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-        abort();
-    char path[32];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    char path[FUZZ_PATH_ROOM];
+    int fd = fuzz_file(data, size, path);
     int result = trace_load(trace, path, error);
     close(fd);
     return result;
@@ -106,7 +83,7 @@ static void round_trip(const struct trace *trace, const char *name)
 {
     struct trace again;
     struct trace_error error;
-    const char *path = path_in_folder(name);
+    const char *path = fuzz_path(name);
     store(trace, path);
     int result = trace_load(&again, path, &error);
     unlink(path);

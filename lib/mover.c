@@ -6,34 +6,147 @@
  */
 #include "mover.h"
 
-/* Four words at a time: compilers turn them into LDM and STM, or vector moves. */
-#define CHUNK 4
+/*
+ * Copying a few words, or many, which leaves the pointers where the next begin: behind
+ * them or, of a copy from the end on, before them. Places may overlap: of each piece all
+ * words are loaded before any is stored. An ARM moves several with one instruction, for
+ * which compilers find no use where source and destination may be the same.
+ */
+#define FEW 4
 
-static void copy_ascending(df_word_alias *to, const df_word_alias *from, size_t words)
+#if defined(__arm__) && !DEFRAG_WIDE
+
+#define MANY      16
+#define UP(set)   "ldmia %1!, " set "\n\tstmia %0!, " set "\n\t"
+#define DOWN(set) "ldmdb %1!, " set "\n\tstmdb %0!, " set "\n\t"
+#define FEW_SET   "{r3, r4, r5, r6}"
+
+DF_INLINE void copy_few(df_word_alias **to, const df_word_alias **from)
 {
-    for (; words >= CHUNK; words -= CHUNK, to += CHUNK, from += CHUNK) {
-        df_word a = from[0], b = from[1], c = from[2], d = from[3];
-        to[0] = a;
-        to[1] = b;
-        to[2] = c;
-        to[3] = d;
+    __asm__ volatile(UP(FEW_SET) : "+l"(*to), "+l"(*from) : : "r3", "r4", "r5", "r6", "memory");
+}
+
+#if defined(__thumb__) && !defined(__thumb2__)
+
+#define BACK(bytes) "subs %1, #" bytes "\n\tsubs %0, #" bytes "\n\t"
+
+DF_INLINE void copy_many(df_word_alias **to, const df_word_alias **from)
+{
+    __asm__ volatile(UP(FEW_SET) UP(FEW_SET) UP(FEW_SET) UP(FEW_SET)
+                     : "+l"(*to), "+l"(*from)
+                     :
+                     : "r3", "r4", "r5", "r6", "memory");
+}
+
+DF_INLINE void copy_few_before(df_word_alias **to, const df_word_alias **from)
+{
+    __asm__ volatile(".syntax unified\n\t" BACK("16") UP(FEW_SET) BACK("16")
+                     : "+l"(*to), "+l"(*from)
+                     :
+                     : "r3", "r4", "r5", "r6", "cc", "memory");
+}
+
+DF_INLINE void copy_many_before(df_word_alias **to, const df_word_alias **from)
+{
+    __asm__ volatile(".syntax unified\n\t" BACK("16") UP(FEW_SET) BACK("32") UP(FEW_SET) BACK("32") UP(FEW_SET)
+                     BACK("32") UP(FEW_SET) BACK("16")
+                     : "+l"(*to), "+l"(*from)
+                     :
+                     : "r3", "r4", "r5", "r6", "cc", "memory");
+}
+
+#else
+
+#define MANY_SET "{r3, r4, r5, r6, r8, r10, r12, lr}"
+
+DF_INLINE void copy_many(df_word_alias **to, const df_word_alias **from)
+{
+    __asm__ volatile(UP(MANY_SET) UP(MANY_SET)
+                     : "+r"(*to), "+r"(*from)
+                     :
+                     : "r3", "r4", "r5", "r6", "r8", "r10", "r12", "lr", "memory");
+}
+
+DF_INLINE void copy_few_before(df_word_alias **to, const df_word_alias **from)
+{
+    __asm__ volatile(DOWN(FEW_SET) : "+r"(*to), "+r"(*from) : : "r3", "r4", "r5", "r6", "memory");
+}
+
+DF_INLINE void copy_many_before(df_word_alias **to, const df_word_alias **from)
+{
+    __asm__ volatile(DOWN(MANY_SET) DOWN(MANY_SET)
+                     : "+r"(*to), "+r"(*from)
+                     :
+                     : "r3", "r4", "r5", "r6", "r8", "r10", "r12", "lr", "memory");
+}
+
+#endif
+
+#else
+
+/* Compilers turn them into vector moves. */
+DF_INLINE void copy_few(df_word_alias **to, const df_word_alias **from)
+{
+    df_word a = (*from)[0], b = (*from)[1], c = (*from)[2], d = (*from)[3];
+    (*to)[0] = a;
+    (*to)[1] = b;
+    (*to)[2] = c;
+    (*to)[3] = d;
+    *to += FEW;
+    *from += FEW;
+}
+
+DF_INLINE void copy_few_before(df_word_alias **to, const df_word_alias **from)
+{
+    *to -= FEW;
+    *from -= FEW;
+    df_word d = (*from)[3], c = (*from)[2], b = (*from)[1], a = (*from)[0];
+    (*to)[3] = d;
+    (*to)[2] = c;
+    (*to)[1] = b;
+    (*to)[0] = a;
+}
+
+#endif
+
+/* Not inlined, so that the registers are theirs; and gcc does not turn other loops at -Os. */
+DF_NOINLINE static void copy_ascending(df_word_alias *to, const df_word_alias *from, size_t words)
+{
+#ifdef MANY
+    if (words >= MANY) {
+        do {
+            copy_many(&to, &from);
+            words -= MANY;
+        } while (words >= MANY);
+    }
+#endif
+    if (words >= FEW) {
+        do {
+            copy_few(&to, &from);
+            words -= FEW;
+        } while (words >= FEW);
     }
     for (; words > 0; words--)
         *to++ = *from++;
 }
 
-static void copy_descending(df_word_alias *to, const df_word_alias *from, size_t words)
+DF_NOINLINE static void copy_descending(df_word_alias *to, const df_word_alias *from, size_t words)
 {
     to += words;
     from += words;
-    for (; words >= CHUNK; words -= CHUNK) {
-        to -= CHUNK;
-        from -= CHUNK;
-        df_word d = from[3], c = from[2], b = from[1], a = from[0];
-        to[3] = d;
-        to[2] = c;
-        to[1] = b;
-        to[0] = a;
+#ifdef MANY
+    if (words >= MANY) {
+        do {
+            copy_many_before(&to, &from);
+            words -= MANY;
+        } while (words >= MANY);
+    }
+#endif
+    if (words >= FEW) {
+        do {
+            copy_few_before(&to, &from);
+            words -= FEW;
+        } while (words >= FEW);
     }
     for (; words > 0; words--)
         *--to = *--from;
@@ -86,12 +199,12 @@ static void open_both(const defrag_pool *pool, df_word entry, df_granules from, 
 }
 
 /* The words of a block's payload, and their number. */
-static df_word_alias *payload_words(const defrag_pool *pool, df_word entry, df_granules o)
+DF_INLINE df_word_alias *payload_words(const defrag_pool *pool, df_word entry, df_granules o)
 {
     return (df_word_alias *)(void *)heap_payload(pool, entry, o);
 }
 
-static size_t payload_count(df_word entry, df_word header)
+DF_INLINE size_t payload_count(df_word entry, df_word header)
 {
     return heap_payload_bytes(entry, header_size(header)) / DF_WORD;
 }

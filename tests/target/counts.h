@@ -34,8 +34,8 @@ void counts_begin(void);
  * `count` the instructions from its first to the one before its return: a call
  * of an empty function counts 0.
  */
-#define COUNTED(count, ...)         counts_call(&(count), COUNTS_WORDS(__VA_ARGS__, 0, 0, 0, 0, 0))
-#define COUNTS_WORDS(f, a, b, c, d, e, ...) \
+#define COUNTED(count, ...) counts_call(&(count), COUNTS_WORDS(__VA_ARGS__, 0, 0, 0, 0, 0))
+#define COUNTS_WORDS(f, a, b, c, d, e, ...)                                                                  \
     (uintptr_t)(f), (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c), (uintptr_t)(d), (uintptr_t)(e)
 
 uintptr_t counts_call(uint32_t *count, uintptr_t function, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d,

@@ -15,7 +15,8 @@ void *pico_malloc(size_t bytes);
 void *pico_realloc(void *block, size_t bytes);
 void pico_free(void *block);
 
-const struct other others[2] = {{"newlib", malloc, realloc, free}, {"picolibc", pico_malloc, pico_realloc, pico_free}};
+const struct other others[2] = {{"newlib", malloc, realloc, free},
+                                {"picolibc", pico_malloc, pico_realloc, pico_free}};
 
 void *pico_sbrk(ptrdiff_t bytes);
 void *pico_memset(void *to, int value, size_t bytes);

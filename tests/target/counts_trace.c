@@ -90,7 +90,8 @@ static void replay(void)
         if (op->kind == 'a')
             allocate(op);
         else if (op->kind == 'r')
-            status = (defrag_status)MEASURED(&resized, defrag_resize, pool, object->at.handle.bits, op->bytes);
+            status =
+                (defrag_status)MEASURED(&resized, defrag_resize, pool, object->at.handle.bits, op->bytes);
         else
             status = (defrag_status)MEASURED(&release, defrag_free, pool, &object->at.handle);
         counts_demand(status == DEFRAG_OK, "a free or a resize is refused");
@@ -130,7 +131,8 @@ void trace_counts(const char *name, const char *path)
     char call[64];
     /* An eighth more than what was live at the peak: some requests find no hole. */
     size_t bytes = load(path) / 8 * 9 + 1024;
-    counts_demand(bytes <= sizeof memory && !defrag_init(&pool, memory, bytes, NULL), "no narrow pool holds it");
+    counts_demand(bytes <= sizeof memory && !defrag_init(&pool, memory, bytes, NULL),
+                  "no narrow pool holds it");
     replay();
     print("defrag_alloc_fast", name, &alloc_fast);
     print("defrag_alloc_fast, a new slot", name, &new_slot);

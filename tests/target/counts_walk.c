@@ -138,7 +138,8 @@ static void room(unsigned count)
     counts_demand(!status, "request");
 }
 
-/* Every eighth block locked, so that no stretch between locked ones holds the request: planning has no limit. */
+/* Every eighth block locked, so that no stretch between locked ones holds the request: planning has no limit.
+ */
 static void room_between_pins(unsigned count)
 {
     defrag_status status;
@@ -171,7 +172,8 @@ static void constants(void)
     print(0, "defrag_init, 512 KiB", instructions);
     defrag_statistics_get(pool, &statistics);
     print(0, "control block, bytes", (uint32_t)statistics.control_bytes);
-    print(0, "header and slot of a block, bytes", (uint32_t)(statistics.header_bytes + statistics.slot_bytes));
+    print(0, "header and slot of a block, bytes",
+          (uint32_t)(statistics.header_bytes + statistics.slot_bytes));
     status = (defrag_status)COUNTED(instructions, defrag_version, 0);
     print(0, "defrag_version", instructions);
     counts_demand(status == DEFRAG_VERSION, "a version");

@@ -57,7 +57,8 @@ static void write_block(defrag_handle handle, size_t bytes)
     status = (defrag_status)NOTED(&unlock, defrag_unlock, pool, handle.bits);
     counts_demand(status == DEFRAG_OK, "an unlock is refused");
     status = (defrag_status)NOTED(&try_lock, defrag_try_lock, pool, handle.bits, &same);
-    counts_demand(status == DEFRAG_OK && same == payload && !defrag_unlock(pool, handle), "a lock is refused");
+    counts_demand(status == DEFRAG_OK && same == payload && !defrag_unlock(pool, handle),
+                  "a lock is refused");
     memset(data, (int)(bytes & 0xff), sizeof data);
     if (bytes >= ACCESS)
         status = (defrag_status)NOTED(&writes, defrag_write, pool, handle.bits, 0, data, ACCESS);

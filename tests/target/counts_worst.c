@@ -32,12 +32,21 @@ enum {
     FUNCTIONS
 };
 
-static const char *const names[FUNCTIONS] = {
-    "defrag_alloc_fast", "defrag_alloc_fast, a new slot", "defrag_alloc_fast, refused",         "defrag_free",
-    "defrag_lock",            "defrag_unlock",                      "defrag_lock_shared",
-    "defrag_unlock, shared",  "defrag_unlock, compaction waits for it", "defrag_size",
-    "defrag_read, 16 bytes",  "defrag_write, 16 bytes",             "defrag_resize in place, shorter",
-    "defrag_resize in place, longer", "defrag_compact_step, nothing to do"};
+static const char *const names[FUNCTIONS] = {"defrag_alloc_fast",
+                                             "defrag_alloc_fast, a new slot",
+                                             "defrag_alloc_fast, refused",
+                                             "defrag_free",
+                                             "defrag_lock",
+                                             "defrag_unlock",
+                                             "defrag_lock_shared",
+                                             "defrag_unlock, shared",
+                                             "defrag_unlock, compaction waits for it",
+                                             "defrag_size",
+                                             "defrag_read, 16 bytes",
+                                             "defrag_write, 16 bytes",
+                                             "defrag_resize in place, shorter",
+                                             "defrag_resize in place, longer",
+                                             "defrag_compact_step, nothing to do"};
 
 static struct figure figures[FUNCTIONS];
 static defrag_handle blocks[BLOCKS_MAX];
@@ -61,13 +70,15 @@ static void age(void)
 {
     for (int i = 0; i < 63; i++) {
         defrag_handle handle;
-        counts_demand(!defrag_alloc(pool, 1, &handle) && !defrag_free(pool, &handle) && !defrag_clean(pool), "age");
+        counts_demand(!defrag_alloc(pool, 1, &handle) && !defrag_free(pool, &handle) && !defrag_clean(pool),
+                      "age");
     }
 }
 
 static bool add(size_t bytes)
 {
-    defrag_status status = counts_alloc_fast(&figures[ALLOC_FAST], &figures[NEW_SLOT], &slots, bytes, &blocks[live]);
+    defrag_status status =
+        counts_alloc_fast(&figures[ALLOC_FAST], &figures[NEW_SLOT], &slots, bytes, &blocks[live]);
     if (status != DEFRAG_OK) {
         status = (defrag_status)MEASURED(&figures[REFUSED], defrag_alloc_fast, pool, bytes, &blocks[live]);
     }
@@ -99,10 +110,12 @@ static void use(defrag_handle handle)
     counts_demand(alone != NULL && alone == shared && !status[0] && !status[1], "a lock is refused");
     if (size < sizeof data)
         return;
-    status[0] = (defrag_status)MEASURED(&figures[WRITE], defrag_write, pool, handle.bits, 0, data, sizeof data);
+    status[0] =
+        (defrag_status)MEASURED(&figures[WRITE], defrag_write, pool, handle.bits, 0, data, sizeof data);
     status[1] = (defrag_status)MEASURED(&figures[READ], defrag_read, pool, handle.bits, 0, data, sizeof data);
     counts_demand(!status[0] && !status[1], "an access is refused");
-    status[0] = (defrag_status)MEASURED(&figures[SHRINK], defrag_resize, pool, handle.bits, below((unsigned)size));
+    status[0] =
+        (defrag_status)MEASURED(&figures[SHRINK], defrag_resize, pool, handle.bits, below((unsigned)size));
     status[1] = (defrag_status)MEASURED(&figures[GROW], defrag_resize, pool, handle.bits, size);
     counts_demand(!status[0] && !status[1], "a resize is refused");
 }
@@ -127,7 +140,8 @@ static void unlock_passed(defrag_handle handle)
 
 static void step_in_vain(void)
 {
-    defrag_status status = (defrag_status)MEASURED(&figures[STEP_IDLE], defrag_compact_step, pool, 1000, NULL);
+    defrag_status status =
+        (defrag_status)MEASURED(&figures[STEP_IDLE], defrag_compact_step, pool, 1000, NULL);
     counts_demand(status == DEFRAG_OK, "there is nothing to do");
 }
 
@@ -153,7 +167,8 @@ static void refuse(void)
     defrag_statistics statistics;
     defrag_statistics_get(pool, &statistics);
     counts_demand(!add(sizeof memory - statistics.control_bytes - 64), "more than is free is served");
-    counts_demand(!add(statistics.free_bytes - statistics.granule_bytes) || statistics.free_blocks == 0, "holes are one");
+    counts_demand(!add(statistics.free_bytes - statistics.granule_bytes) || statistics.free_blocks == 0,
+                  "holes are one");
     for (size_t bytes = 65536; bytes > 0; bytes /= 2) {
         while (add(bytes)) {
         }

@@ -52,10 +52,18 @@ def check_svg(name, root):
             fail(f"{name}: a label stands outside, at {place[0]}")
 
 
+def check_dark(name, text, root):
+    """Each colour of a label has another one on a dark page."""
+    for colour in {label.get("fill") for label in root.iter(SVG + "g") if label.find(SVG + "text") is not None}:
+        if f'[fill="{colour}"]' not in text:
+            fail(f"{name}: labels in {colour} would be as dark as the page")
+
+
 def check_svg_file(path):
     text = path.read_text()
     root = tree.fromstring(text)
     check_svg(path.name, root)
+    check_dark(path.name, text, root)
     check_self_contained(path.name, text, root)
 
 
@@ -69,6 +77,7 @@ def check_page(path):
     text = path.read_text()
     root = tree.fromstring(re.sub(r"^<!DOCTYPE html>\n", '<?xml version="1.0"?>\n', text))
     check_self_contained(path.name, text, root)
+    check_dark(path.name, text, root)
     inside = list(root.iter(SVG + "svg"))
     if len(inside) != 2 * len(PICTURES):
         fail(f"{path}: {len(inside)} pictures, not {2 * len(PICTURES)}")

@@ -6,7 +6,7 @@
 
 #include "number.h"
 
-enum { LEFT = 70, RIGHT = 26, TOP = 40, BOTTOM = 58, KEY_ROOM = 22 };
+enum { LEFT = 70, RIGHT = 34, TOP = 40, BOTTOM = 58, KEY_ROOM = 22 };
 
 /* By the order of the contenders: libdefrag, then the policies. */
 static const char *const colours[CONTENDERS_MOST] = {

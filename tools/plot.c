@@ -298,7 +298,7 @@ void plot_byte_tics(const struct canvas *canvas, const char *axis, uint64_t most
 /* gnuplot writes its colours as attributes, which a style sheet may override. */
 const char plot_style[] = "svg text{font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif}"
                           "@media(prefers-color-scheme:dark){"
-                          "svg [fill=\"black\"],svg [fill=\"rgb(  0,   0,   0)\"]{fill:#d5d9de}"
+                          "svg [fill=\"black\"],svg [fill=\"rgb(0,0,0)\"]{fill:#d5d9de}"
                           "svg [stroke=\"black\"],svg [stroke=\"rgb(  0,   0,   0)\"]{stroke:#aab0b8}"
                           "svg [stroke=\"rgb(217, 217, 217)\"]{stroke:#3a4048}"
                           "svg [stroke=\"rgb(232, 232, 232)\"]{stroke:#30353c}"

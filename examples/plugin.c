@@ -10,12 +10,14 @@
  * For another heap keep the functions at the end, and let them call it. With
  * TLSF, for example, that is all there is to do:
  *
+ *   #include <defrag_plugin.h>
+ *   #include "tlsf.h"
  *   const char *defrag_plugin_name(void) { return "TLSF"; }
  *   void *defrag_plugin_init(void *memory, size_t size) { return tlsf_create_with_pool(memory, size); }
  *   void *defrag_plugin_alloc(void *heap, size_t size) { return tlsf_malloc(heap, size); }
  *   void defrag_plugin_free(void *heap, void *block) { tlsf_free(heap, block); }
- *   void *defrag_plugin_resize(void *heap, void *block, size_t size) { return tlsf_realloc(heap, block,
- * size); }
+ *   void *defrag_plugin_resize(void *heap, void *block, size_t size)
+ *   { return tlsf_realloc(heap, block, size); }
  *
  * and `cc -O2 -shared -fPIC -o tlsf.so plugin.c tlsf.c`. A heap without a
  * resize gets one as it is made here, of alloc, memcpy and free.

@@ -82,6 +82,30 @@ prints 'Exit status'
 # The example as it says itself that it is compiled, without a warning. The second is of an older standard, and C++.
 gcc -std=c11 -O2 -Wall -Wextra -Wconversion -Werror -shared -fPIC -I"$top_srcdir/tools" -o plugin.so \
     "$top_srcdir/examples/plugin.c" || fail "examples/plugin.c does not compile"
+# What it says is all for TLSF, with something in place of TLSF.
+sed -n 's/^ \*   \(.*\)/\1/p' "$top_srcdir/examples/plugin.c" | sed -n '/#include/,$p' >tlsf.c
+grep -q defrag_plugin_resize tlsf.c || fail "the example shows no plugin for TLSF"
+cat >tlsf.h <<'END'
+static unsigned char *next, *end;
+static void *tlsf_create_with_pool(void *memory, size_t bytes) { end = (next = memory) + bytes; return memory; }
+static void *tlsf_malloc(void *heap, size_t bytes)
+{
+    unsigned char *block = next;
+    return bytes + 8 > (size_t)(end - next) ? 0 : (next += (bytes + 7) / 8 * 8, block);
+}
+static void tlsf_free(void *heap, void *block) { }
+static void *tlsf_realloc(void *heap, void *block, size_t bytes)
+{
+    unsigned char *other = tlsf_malloc(heap, bytes);
+    for (size_t i = 0; other && i < bytes; i++)
+        other[i] = ((unsigned char *)block)[i];
+    return other;
+}
+END
+module tlsf.so -std=c11 tlsf.c
+gives 0 compare --runs=1 --allocator=./tlsf.so small
+prints '^  *TLSF '
+
 printf '#include <defrag_plugin.h>\nint main(void) { return 0; }\n' >header.c
 gcc -std=c99 -pedantic -Wall -Werror -I"$top_srcdir/tools" -o header header.c || fail "defrag_plugin.h as C99"
 ! command -v g++ >/dev/null || g++ -std=c++11 -pedantic -Wall -Werror -x c++ -I"$top_srcdir/tools" -o header header.c ||

@@ -608,7 +608,9 @@ DEFRAG_API defrag_status defrag_compact(defrag_pool *pool) DEFRAG_NONNULL(1);
  * bottom and finds them all.
  *
  * Moves blocks: yes. Cost: O(max_bytes + one block), and with P locked blocks one
- * search, O(P); O(1) if nothing is to do. Returns DEFRAG_MORE until nothing is left to
+ * search, O(P); O(1) if nothing is to do. With nothing locked, no other call in between
+ * and `max_bytes` = b, there are at most 2 * floor(W / b) + 1 steps, W being the bytes that
+ * move and 8 for each block that stays. Returns DEFRAG_MORE until nothing is left to
  * do. Fails iff: DEFRAG_BAD_ARGUMENT.
  */
 DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes,

@@ -224,6 +224,50 @@ static void looking_at_a_block_costs_eight_bytes(const struct defrag_build *buil
     support_buffer_free(&buffer);
 }
 
+/*
+ * Steps of b bytes without calls in between, nothing locked: W is 8 bytes for each block
+ * that they go past and the bytes of each that they move. A step that is not the last
+ * spends b, or less than that because the block with which the next begins does not fit;
+ * so any two that follow each other spend b together, and there are at most
+ * 2 * floor(W / b) + 1. And W is at most 8 bytes for each block and the bytes moved.
+ */
+static void expect_few_steps(const struct defrag_build *build, defrag_pool *pool, size_t budget)
+{
+    size_t blocks = support_statistics(build, pool).live_blocks;
+    size_t steps = 1;
+    watch_begin(build);
+    struct state s = {.build = build, .pool = pool};
+    while (step(&s, budget))
+        steps++;
+    EXPECT(watch.moves <= blocks, "%lu moves of %zu blocks", watch.moves, blocks);
+    size_t most = 2 * ((8 * (blocks - watch.moves) + watch.bytes) / budget) + 1;
+    EXPECT(steps <= most, "%zu steps of %zu bytes for %zu blocks, %lu of which move with %lu bytes: more than %zu",
+           steps, budget, blocks, watch.moves, watch.bytes, most);
+}
+
+static void steps_are_as_few_as_work_and_budget_say(const struct defrag_build *build)
+{
+    static defrag_handle handles[256];
+    const size_t most = sizeof handles / sizeof handles[0];
+    uint64_t random = 7;
+    for (unsigned heap = 0; heap < 10 * support_effort(); heap++) {
+        struct support_buffer buffer;
+        defrag_pool *pool = support_pool_of(build, &buffer, 40 + support_below(&random, 400), &watched);
+        size_t largest = (size_t)1 << (3 + support_below(&random, 6));
+        size_t count = 0;
+        support_context("%s, heap %u", build->name, heap);
+        while (count < most
+               && build->alloc_fast(pool, support_below(&random, largest), &handles[count]) == DEFRAG_OK)
+            count++;
+        size_t kept = support_below(&random, 100);
+        for (size_t i = 0; i < count; i++)
+            if (support_below(&random, 100) >= kept)
+                EXPECT_STATUS(build->free(pool, &handles[i]), DEFRAG_OK);
+        expect_few_steps(build, pool, 1 + support_below(&random, (size_t)1 << support_below(&random, 12)));
+        support_buffer_free(&buffer);
+    }
+}
+
 /* Every second of n blocks is freed: compaction moves the others once, n / 2 blocks for any n. */
 static void total_work_is_linear(const struct defrag_build *build)
 {
@@ -294,6 +338,7 @@ int main(void)
         {"steps keep to their budget, move each block once, and then are idle", steps_keep_to_their_budget},
         {"a call between the steps", calls_may_come_between},
         {"unlock and free before the first step", unlock_and_free_before_the_first_step},
+        {"as few steps as work and budget say", steps_are_as_few_as_work_and_budget_say},
         {"all steps together are linear", total_work_is_linear},
         {"all steps together are linear among locked blocks", work_with_pins_is_linear},
     };

@@ -11,19 +11,26 @@ AC_DEFUN([DF_BARE_METAL_BEGIN],
 [AC_REQUIRE([AC_CANONICAL_HOST])dnl
 df_bare_metal=no
 df_user_LDFLAGS=$LDFLAGS
+df_user_CPPFLAGS=$CPPFLAGS
 AS_CASE([$host_os],
   [eabi*|elf*|none*],
   [df_bare_metal=yes
    AS_CASE([" $CC $CFLAGS $LDFLAGS $LIBS "],
      [*--specs=*|*-specs=*|*" -T"*|*-nostdlib*|*-nostartfiles*], [],
-     [LDFLAGS="$LDFLAGS --specs=nosys.specs"])])
+     [AS_CASE([$host_cpu],
+        [riscv*],
+        [TARGET_CPPFLAGS=--specs=picolibc.specs
+         CPPFLAGS="$CPPFLAGS $TARGET_CPPFLAGS"],
+        [LDFLAGS="$LDFLAGS --specs=nosys.specs"])])])
+AC_SUBST([TARGET_CPPFLAGS])
 ])
 
 # DF_BARE_METAL_END
 # -----------------
-# Gives the user's LDFLAGS back. To be called after the last link test.
+# Gives the user's flags back. To be called after the last link test.
 AC_DEFUN([DF_BARE_METAL_END],
-[LDFLAGS=$df_user_LDFLAGS])
+[LDFLAGS=$df_user_LDFLAGS
+CPPFLAGS=$df_user_CPPFLAGS])
 
 # DF_TARGET_CPU
 # -------------
@@ -44,5 +51,7 @@ AS_IF([test -n "$df_arch"],
    AS_CASE([$df_macros], [*__thumb2__*|*__thumb__*], [df_state=Thumb])
    AS_CASE([$df_macros], [*__aarch64__*], [df_state=AArch64])
    df_cpu="ARMv$df_arch$df_profile, $df_state state"])
+df_xlen=`AS_ECHO(["$df_macros"]) | sed -n 's/^#define __riscv_xlen \(.*\)$/\1/p'`
+AS_IF([test -n "$df_xlen"], [df_cpu="RISC-V, $df_xlen bits"])
 AC_MSG_RESULT([$df_cpu])
 ])

@@ -21,8 +21,10 @@ AS_CASE([$df_arch$df_profile:$df_state:$df_xlen],
      [*__ARM_FEATURE_DSP*], [QEMU_MACHINE=mps2-an386],
      [QEMU_MACHINE=mps2-an385])],
   [8-M:*],
-  [QEMU_MACHINE=mps2-an505
-   TARGET_LDFLAGS="$TARGET_LDFLAGS -Wl,--defsym=rom=0x10000000,--defsym=ram=0x80000000"],
+  [AS_CASE([$df_macros],
+     [*__ARM_ARCH_8_1M_MAIN__*], [df_target_why="no machine for ARMv8.1-M here"],
+     [QEMU_MACHINE=mps2-an505
+      TARGET_LDFLAGS="$TARGET_LDFLAGS -Wl,--defsym=rom=0x10000000,--defsym=ram=0x80000000"])],
   [4:ARM:*|5:ARM:*],
   [QEMU_MACHINE=versatilepb
    TARGET_LDFLAGS="$TARGET_LDFLAGS -Wl,--defsym=ram=0x1000000"],
@@ -49,10 +51,11 @@ AS_IF([test "$df_bare_metal" = yes],
    TARGET_LDFLAGS="$TARGET_CPPFLAGS $TARGET_LDFLAGS"
    AS_IF([test "$df_qemu" = qemu-system-arm],
      [AC_CHECK_LIB([rdimon], [initialise_monitor_handles], [:],
-        [df_target_why="they need newlib's librdimon"], [-lc])])
+        [df_target_why="librdimon of newlib was not found"], [-lc])])
    AS_IF([test -z "$df_target_why"], [df_tests=yes])])
 AM_CONDITIONAL([SMALL_MACHINE], [test "$df_tests:$SMALL_MACHINE" = yes:microbit])
 AC_SUBST([QEMU_MACHINE])
 AC_SUBST([SMALL_MACHINE])
+AC_SUBST([df_target_why])
 AC_SUBST([TARGET_LDFLAGS])
 ])

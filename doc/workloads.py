@@ -5,9 +5,11 @@
 A table begins behind the line <!-- NAME --> and ends with the next empty line.
 """
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 SEEDS = (2463534242, 1, 2)
 GOALS = {
@@ -153,6 +155,32 @@ def sawtooth():
                            lambda duel: f"s = {duel['largest_units'] / duel['most_units']:.2f}"))
 
 
+def counted(function, *arguments):
+    """Instructions in a function of bench/planning and what it calls."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = os.path.join(scratch, "out")
+        subprocess.run(("valgrind", "--tool=callgrind", f"--toggle-collect={function}", f"--callgrind-out-file={out}",
+                        PLANNING, *arguments), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(out, encoding="utf-8") as file:
+            return int(re.search(r"^totals: (\d+)", file.read(), re.M)[1])
+
+
+def planning():
+    headings = ["", "plans", "looked at, mean", "most", "instructions, mean", "where most is looked at"]
+    rows = []
+    for workload, goal in GOALS.items():
+        for percent in goal:
+            arguments = (workload, str(percent), str(SEEDS[0]))
+            print("planning", *arguments, file=sys.stderr)
+            line = subprocess.run((PLANNING, *arguments), check=True, stdout=subprocess.PIPE).stdout
+            plans, visits, most, most_at = map(int, line.split())
+            mean = counted("planning_other", *arguments) / plans
+            worst = counted("planning_one", *arguments, str(most_at))
+            rows.append([f"{workload} {percent} %", f"{plans:,}", f"{visits / plans:,.0f}", f"{most:,}", f"{mean:,.0f}",
+                         f"{worst:,}"])
+    return table(headings, rows)
+
+
 def main():
     with open(sys.argv[2], encoding="utf-8") as file:
         text = file.read()
@@ -164,4 +192,5 @@ def main():
 
 
 BENCH = sys.argv[1]
+PLANNING = os.path.join(os.path.dirname(BENCH), "..", "bench", "planning")
 main()

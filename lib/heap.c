@@ -88,12 +88,13 @@ df_word df_heap_take_slot(defrag_pool *pool, uint32_t *slot)
     *slot = table_first_empty(pool);
     if (*slot)
         return table_take(pool, pool->table, *slot);
-    fold_peaks(pool);
-    df_half floor = pool->floor;
-    df_word entry = df_table_take_new(pool, slot);
-    if (pool->floor != floor)
+    if (table_slots(pool) >= table_capacity(pool)) {
+        fold_peaks(pool);
+        pool->floor--;
+        pool->free--;
         pool->free_lowest = pool->free;
-    return entry;
+    }
+    return df_table_take_new(pool, slot);
 }
 
 bool df_heap_marks_are_sound(const defrag_pool *pool)

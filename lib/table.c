@@ -26,10 +26,6 @@ bool df_table_knows(uint32_t bits, df_word entry)
 df_word df_table_take_new(defrag_pool *pool, uint32_t *slot)
 {
     uint32_t slots = table_slots(pool) + 1;
-    if (slots > table_capacity(pool)) {
-        pool->floor--;
-        pool->free--;
-    }
     table_set_slots(pool, slots);
     /* Every slot below is in use, so this is the number of blocks as well. */
     if (slots > pool->peak_blocks)

@@ -302,8 +302,7 @@ int df_table_need(const defrag_pool *pool);
 
 /*
  * Takes a slot that was never in use since the table was last trimmed; there is
- * no empty slot. If it must, it lets the table grow into the wilderness, which
- * has a granule for it. Returns the entry as table_take() does.
+ * no empty slot, and the table is long enough. Returns the entry as table_take() does.
  */
 df_word df_table_take_new(defrag_pool *pool, uint32_t *slot);
 

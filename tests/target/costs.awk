@@ -207,7 +207,7 @@ END {
     print "## Heaps built to be bad"
     print ""
     print "The maximum over heaps of 10, 100, 1,000 and 5,000 blocks, made so that all bins of the sizes that are there are in use,"
-    print "every split and merge happens, and the table grows. On each of the four it is that but for 2 % (the rarest coincidence"
+    print "every split and merge happens, and the table grows. On each of the four it is that but for 10 % (the rarest coincidence"
     print "is not met on all), else there would be no table."
     print ""
     table("worst", "", plain, plain_titles, "")

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The linker calls the one in place of the other (--wrap). NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
+/* The linker calls the one in place of the other. NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
 bool __real_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
 bool __wrap_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
 /* NOLINTEND(bugprone-reserved-identifier,cert-*) */

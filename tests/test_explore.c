@@ -30,7 +30,7 @@
  * at the cost that tests/planner.c plans; that a refused call changed nothing. In each
  * state besides: walk, statistics, detach and attach; read, write and size; for each slot
  * a stale handle with every call that takes one; largest_fast and largest_certain
- * are exact; steps of any budget move each block at most once, and end where compact
+ * are exact; the cheapest slide is what brute force finds; steps of any budget move each block at most once, and end where compact
  * does if there is no hole below the cursor when they begin. Else they may leave a
  * block above a hole that would hold it, which only compact goes back for.
  *
@@ -56,6 +56,7 @@
  *   test_explore --build=n8 --granules=12 --handles=4 [--config=manual|hooked|aligned|low]
  *                [--seconds=N] [--megabytes=N]
  */
+#include "arrange.h"
 #include "canon.h"
 #include "growth.h"
 #include "space.h"
@@ -969,6 +970,19 @@ static void look_at_statistics(struct explorer *e)
            "largest_certain is %zu, not %zu", s->largest_certain, layout_largest_certain(layout, e->manual));
 }
 
+/* The cheapest slide (T1) is what brute force finds, for a gap of any length. */
+static void look_at_slides(const struct explorer *e)
+{
+    struct arrange_heap heap;
+    size_t fewest[ARRANGE_CELLS + 1];
+    arrange_read(&heap, &e->layout);
+    arrange_fewest_moved(&heap, fewest);
+    for (size_t need = 1; need <= heap.cells; need++)
+        EXPECT(e->inside->cheapest_run(e->pool, need, false) == fewest[need],
+               "a gap of %zu granules: a slide moves %zu, not %zu", need,
+               e->inside->cheapest_run(e->pool, need, false), fewest[need]);
+}
+
 static const defrag_config *config_of(const struct explorer *e)
 {
     return e->config.flags || e->config.enter ? &e->config : NULL;
@@ -981,6 +995,7 @@ static void look(struct explorer *e)
     layout_read(&e->layout, e->build, e->pool);
     predict_places(e);
     look_at_statistics(e);
+    look_at_slides(e);
     EXPECT_STATUS(e->build->detach(e->pool), DEFRAG_OK);
     EXPECT_STATUS(e->build->attach(&attached, e->buffer.bytes, e->buffer.size, config_of(e)), DEFRAG_OK);
     expect_unchanged(e, "check, walk, statistics_get, detach or attach");

@@ -6,6 +6,7 @@
  * pool as it was, and a request is PINNED only where the search has no end but
  * having looked at everything.
  */
+#include "arrange.h"
 #include "planner.h"
 
 #include <stdio.h>
@@ -14,80 +15,25 @@
 
 /* --- Brute force ------------------------------------------------------------------- */
 
-#define CELLS  20
-#define BLOCKS 6
-
-/* A heap of a few blocks over cells. */
-struct small {
-    size_t cells, blocks;
-    size_t size[BLOCKS], at[BLOCKS];
-    bool pinned[BLOCKS];
-};
-
-static size_t longest_gap(const struct small *heap, const size_t *at)
-{
-    size_t longest = 0;
-    size_t end = 0;
-    for (size_t i = 0; i <= heap->blocks; i++) {
-        size_t next = i < heap->blocks ? at[i] : heap->cells;
-        longest = next - end > longest ? next - end : longest;
-        end = i < heap->blocks ? at[i] + heap->size[i] : end;
-    }
-    return longest;
-}
-
-/* The fewest cells moved by any arrangement of the blocks from `i` on that keeps their order and leaves such a gap. */
-static size_t fewest_moved(const struct small *heap, size_t need, size_t i, size_t *at, size_t moved)
-{
-    if (i == heap->blocks)
-        return longest_gap(heap, at) >= need ? moved : SIZE_MAX;
-    size_t fewest = SIZE_MAX;
-    size_t lowest = i ? at[i - 1] + heap->size[i - 1] : 0;
-    for (at[i] = lowest; at[i] + heap->size[i] <= heap->cells; at[i]++) {
-        bool stays = at[i] == heap->at[i];
-        if (heap->pinned[i] && !stays)
-            continue;
-        size_t all = fewest_moved(heap, need, i + 1, at, moved + (stays ? 0 : heap->size[i]));
-        fewest = all < fewest ? all : fewest;
-    }
-    return fewest;
-}
-
-/* The smallest total size of the blocks that a window of so many cells without a pin touches. */
-static size_t fewest_touched(const struct small *heap, size_t need)
-{
-    size_t fewest = SIZE_MAX;
-    for (size_t from = 0; from + need <= heap->cells; from++) {
-        size_t touched = 0;
-        bool pinned = false;
-        for (size_t i = 0; i < heap->blocks; i++)
-            if (heap->at[i] < from + need && heap->at[i] + heap->size[i] > from) {
-                touched += heap->size[i];
-                pinned |= heap->pinned[i];
-            }
-        if (!pinned && touched < fewest)
-            fewest = touched;
-    }
-    return fewest;
-}
+enum { CELLS = 20 };
 
 /* A pool with such blocks, drawn at random; what it looks like goes to `heap`. */
 static defrag_pool *small_pool(const struct defrag_build *b, uint64_t *random, struct support_buffer *buffer,
-                               struct small *heap)
+                               struct arrange_heap *heap)
 {
     const struct inside *inside = inside_of(b->name);
     static struct layout layout;
     size_t granules = 8 + support_below(random, CELLS - 8);
     defrag_pool *pool = support_pool_of(b, buffer, granules, NULL);
-    defrag_handle handles[2 * BLOCKS];
+    defrag_handle handles[2 * ARRANGE_BLOCKS];
     size_t count = 0;
-    while (count < 2 * BLOCKS - 1
+    while (count < 2 * ARRANGE_BLOCKS - 1
            && b->alloc_fast(pool, support_payload(inside, inside->smallest + support_below(random, 4)),
                             &handles[count]) == DEFRAG_OK)
         count++;
     size_t live = count;
     for (size_t i = 0; i < count; i++) {
-        if (live > BLOCKS || support_below(random, 3) == 0) {
+        if (live > ARRANGE_BLOCKS || support_below(random, 3) == 0) {
             EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
             live--;
         } else if (support_below(random, 4) == 0) {
@@ -96,16 +42,7 @@ static defrag_pool *small_pool(const struct defrag_build *b, uint64_t *random, s
     }
     EXPECT_STATUS(b->clean(pool), DEFRAG_OK);
     layout_read(&layout, b, pool);
-    *heap = (struct small){.blocks = 0};
-    for (size_t i = 0; i < layout.count; i++) {
-        const struct stretch *s = &layout.stretches[i];
-        if (s->region == DEFRAG_REGION_USED) {
-            heap->size[heap->blocks] = s->granules;
-            heap->pinned[heap->blocks] = s->pinned;
-            heap->at[heap->blocks++] = heap->cells;
-        }
-        heap->cells += s->granules;
-    }
+    arrange_read(heap, &layout);
     return pool;
 }
 
@@ -116,18 +53,20 @@ static void the_cheapest_slide_is_the_cheapest(const struct defrag_build *b)
     unsigned long heaps = 0, possible = 0;
     for (unsigned turns = 20 * support_effort(); heaps < turns; heaps++) {
         struct support_buffer buffer;
-        struct small heap;
-        size_t at[BLOCKS];
+        struct arrange_heap heap;
+        size_t fewest[ARRANGE_CELLS + 1];
         defrag_pool *pool = small_pool(b, &random, &buffer, &heap);
         support_context("%s, heap %lu", b->name, heaps);
+        arrange_fewest_moved(&heap, fewest);
         for (size_t need = 1; need <= heap.cells; need++) {
-            size_t fewest = fewest_moved(&heap, need, 0, at, 0);
-            EXPECT(inside->cheapest_run(pool, need, false) == fewest, "a gap of %zu: a slide moves %zu, not %zu",
-                   need, inside->cheapest_run(pool, need, false), fewest);
-            EXPECT(inside->cheapest_run(pool, need, true) == fewest_touched(&heap, need),
+            size_t touched = arrange_fewest_touched(&heap, need);
+            EXPECT(inside->cheapest_run(pool, need, false) == fewest[need],
+                   "a gap of %zu: a slide moves %zu, not %zu", need, inside->cheapest_run(pool, need, false),
+                   fewest[need]);
+            EXPECT(inside->cheapest_run(pool, need, true) == touched,
                    "a gap of %zu: the least is said to be %zu, not %zu", need,
-                   inside->cheapest_run(pool, need, true), fewest_touched(&heap, need));
-            possible += fewest != SIZE_MAX && fewest > 0;
+                   inside->cheapest_run(pool, need, true), touched);
+            possible += fewest[need] != SIZE_MAX && fewest[need] > 0;
         }
         support_buffer_free(&buffer);
     }

@@ -1036,7 +1036,8 @@ static bool may_evacuate(const struct explorer *e)
 {
     size_t gap = layout_largest_gap(&e->layout, layout_trim(&e->layout), 0);
     for (unsigned i = 0; i < e->before.blocks; i++)
-        if (e->before.slot[e->before.block[i].slot] == CANON_UNLOCKED && e->before.block[i].size <= gap)
+        if (kind_of_lock(e->before.slot[e->before.block[i].slot]) == kind_of_lock(CANON_UNLOCKED)
+            && e->before.block[i].size <= gap)
             return true;
     return false;
 }

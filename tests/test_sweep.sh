@@ -49,7 +49,8 @@ refuses "--lock-fraction: '101'" sweep -L 101 -- -one
 refuses "--policy: unknown policy 'worst-fit'" sweep -p worst-fit -- -one
 refuses 'no wide layout with alignment 4' sweep -l wide -a 4 -- -one
 refuses 'no medium layout' sweep -l medium -- -one
-refuses 'no narrow layout with alignment 0' sweep -a x -- -one
+refuses "--alignment: 'x'" sweep -a x -- -one
+refuses 'no narrow layout with alignment 2' sweep -a 2 -- -one
 refuses 'newline' sweep "$(printf 'a\nb')"
 
 # --- Their results, in whatever order ------------------------------------------------------
@@ -105,6 +106,13 @@ refuses 'nowhere: No such file' gather results nowhere
 refuses '\.: Is a directory' gather .
 refuses 'other: result 1 is none of' gather results other
 refuses 'cut: result [0-9]*: ' gather cut
+# gnuplot would run what a policy's name says, and draw without end what has no size.
+sed 's/"policy": "tlsf"/"policy": "x\\n!touch executed\\n"/' results >strange
+sed 's/"pool_bytes": /&-/' results >negative
+cmp -s results strange || cmp -s results negative && fail "the results have not been changed"
+refuses 'strange: result [0-9]* is none of' gather --svg=strange.svg strange
+refuses 'negative: result 1 is none of' gather --svg=negative.svg negative
+[ ! -e executed ] || fail "a result was executed"
 refuses 'jobs: result 1: ' gather jobs
 gives 1 gather damaged
 grep -q 'damaged a block or was stopped' said || fail "damage is not told: $(cat said)"

@@ -67,8 +67,7 @@ static const struct argp gather_argp = {
     parse,
     "[FILE...]",
     "Joins the JSON that many runs of `defrag-bench replay --json` have printed, one behind the other in "
-    "each FILE "
-    "or on standard input, into one table, and one picture.\v"
+    "each FILE or on standard input, into one table, and one picture.\v"
     "Exit status: 0; 1, a replay damaged a block or was stopped; 2, the arguments, a file or the output are "
     "at fault. "
     "See defrag-bench(1).",
@@ -85,13 +84,29 @@ static void row_add(struct gathering *gathering, const struct row *row)
     gathering->rows[gathering->count++] = *row;
 }
 
+/* No replay counts to more, and many of these can be added. */
+static bool is_count(json_int_t number)
+{
+    return number >= 0 && number < (json_int_t)1 << 48;
+}
+
+/* The picture has names of policies among gnuplot's commands: none but those that there are. */
+static bool row_is_sound(const struct row *row)
+{
+    return (strcmp(row->policy, CONTENDER_DEFRAG) == 0 || policy_find(row->policy)) && row->pool_bytes > 0 &&
+           row->pool_bytes <= (json_int_t)CONTENDER_POOL_MAX && row->lock_percent >= 0 &&
+           row->lock_percent <= 100 && is_count(row->failed) && is_count(row->moved_bytes) &&
+           is_count(row->longest_pause);
+}
+
 static bool result_read(struct gathering *gathering, struct row row, json_t *result)
 {
     json_int_t damaged, stopped;
 
     if (json_unpack(result, "{s:s, s:I, s:I, s:I, s:I, s:I}", "policy", &row.policy, "failed", &row.failed,
                     "moved_bytes", &row.moved_bytes, "longest_pause_bytes", &row.longest_pause, "damaged",
-                    &damaged, "stopped_line", &stopped) != 0) {
+                    &damaged, "stopped_line", &stopped) != 0 ||
+        !row_is_sound(&row)) {
         return false;
     }
     row.is_damaged = damaged || stopped;
@@ -377,8 +392,7 @@ static void picture_draw(const struct canvas *canvas, const void *what)
     fputs("unset multiplot\n", canvas->to);
 }
 
-/* --- The command -----------------------------------------------------------------------------------------
- */
+/* --- The command ------------------------------------------------------------------------------------ */
 
 static int status_of(const struct gathering *gathering)
 {

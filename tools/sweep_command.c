@@ -59,6 +59,15 @@ static void lock_add(struct sweep *sweep, const char *text, struct argp_state *s
     value_add(&sweep->locks, text);
 }
 
+static void alignment_set(struct sweep *sweep, const char *text, struct argp_state *state)
+{
+    uint64_t bytes;
+    if (!number_parse(text, 1, UINT16_MAX, &bytes)) {
+        REFUSE(state, "--alignment: '%s' is none of 4, 8 and 16", text);
+    }
+    sweep->alignment = (unsigned)bytes;
+}
+
 static void policy_add(struct sweep *sweep, const char *text, struct argp_state *state)
 {
     if (strcmp(text, CONTENDER_DEFRAG) != 0 && !policy_find(text)) {
@@ -105,7 +114,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         sweep->layout = text;
         return 0;
     case 'a':
-        sweep->alignment = (unsigned)strtoul(text, NULL, 10);
+        alignment_set(sweep, text, state);
         return 0;
     case ARGP_KEY_ARG:
         value_add(&sweep->traces, text);

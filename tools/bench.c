@@ -95,11 +95,11 @@ static const struct argp top_argp = {
     "  compare TRACE...               compare with other real allocators\n"
     "  report TRACE -o DIR            draw what a trace does to a heap, as a page\n"
     "  watch TRACE                    step through a trace, with a map of the heap\n"
-    "  sweep TRACE...                 print many replays, a line each, for GNU parallel to run\n"
-    "  gather FILE...                 join what they print into a table and a picture\n"
+    "  sweep TRACE...                 print many replays, for GNU parallel to run\n"
+    "  gather FILE...                 join their results: a table, a picture\n"
     "  adversary NAME...              run programs that fragment heaps on purpose\n"
-    "  churn NAME...                  run random workloads, and tell what compaction moves\n"
-    "  inspect IMAGE                  tell what the dump of a pool holds, and what is damaged\n\n"
+    "  churn NAME...                  run random workloads: what compaction moves\n"
+    "  inspect IMAGE                  tell what a dump holds, and what is damaged\n\n"
     "Each has its own --help. See defrag-bench(1).",
     NULL,
     NULL,

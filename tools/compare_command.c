@@ -716,8 +716,7 @@ static void print_json(const struct comparison *all)
     report_json_print(value);
 }
 
-/* --- The command -----------------------------------------------------------------------------------------
- */
+/* --- The command ---------------------------------------------------------------------- */
 
 static int status_of(const struct comparison *all)
 {

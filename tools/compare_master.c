@@ -227,6 +227,17 @@ static int worker_kill(pid_t pid)
     return status;
 }
 
+/* The interruption that has ended the worker too: a terminal tells both. */
+static void interruption_take(struct compare_master *master)
+{
+    const struct timespec now = {0, 0};
+    int signal;
+
+    while ((signal = sigtimedwait(&master->waited, NULL, &now)) > 0) {
+        master->signal = signal == SIGCHLD ? master->signal : signal;
+    }
+}
+
 /* True: it ended by itself, as `status` tells. False: it was ended, for want of time or of patience. */
 static bool worker_wait(struct compare_master *master, pid_t pid, int *status)
 {
@@ -245,6 +256,7 @@ static bool worker_wait(struct compare_master *master, pid_t pid, int *status)
             return false;
         }
     }
+    interruption_take(master);
     return true;
 }
 

@@ -590,8 +590,7 @@ static void job_do(struct worker *worker, int file)
     }
 }
 
-/* --- The beginning
- * ------------------------------------------------------------------------------------------ */
+/* --- The beginning ---------------------------------------------------------------------- */
 
 /* Where the open file is in memory; NULL if it is not that long. */
 static void *mapped(int file, size_t bytes, int protection)

@@ -341,8 +341,7 @@ static void robson_draw(const struct canvas *canvas, const void *what)
     fputc('\n', canvas->to);
 }
 
-/* --- All of them ------------------------------------------------------------------------------------------
- */
+/* --- All of them ---------------------------------------------------------------------- */
 
 const struct picture pictures[] = {
     {"heap-map", "Heap map before and after a compaction", {420, 640}, heap_draw},

@@ -118,7 +118,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case 'c':
         if (!is_comment(argument)) {
-            argp_error(state, "a comment has the form 'KEY: VALUE', not '%s'", argument);
+            argp_failure(state, STATUS_USAGE, 0, "a comment has the form 'KEY: VALUE', not '%s'", argument);
         }
         add_comment(r, argument);
         return 0;
@@ -128,13 +128,13 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!r->program && !r->stream) {
-            argp_error(state, "no program given");
+            argp_failure(state, STATUS_USAGE, 0, "no program given");
         }
         if (r->program && r->stream) {
-            argp_error(state, "a program and a device at once");
+            argp_failure(state, STATUS_USAGE, 0, "a program and a device at once");
         }
         if (!r->output) {
-            argp_error(state, "no file for the trace given (-o FILE)");
+            argp_failure(state, STATUS_USAGE, 0, "no file for the trace given (-o FILE)");
         }
         return 0;
     default:

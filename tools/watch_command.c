@@ -212,7 +212,7 @@ static int run(struct watch *watch, const struct options *options, const struct 
     struct replay_result result = {0};
     bool opened = true;
 
-    while (opened && !watch->is_over && !result.broken_line) {
+    while (opened && !watch->is_over && !result.broken_line && !result.damaged) {
         opened = replay_run_within(trace, &options->contenders[0], pool_bytes, &replay, &result);
     }
     watch_screen_close(watch->screen);
@@ -223,6 +223,10 @@ static int run(struct watch *watch, const struct options *options, const struct 
     }
     if (result.broken_line) {
         complain("%s:%" PRIu32 ": the heap answered %s", trace->path, result.broken_line, result.broken_reason);
+        return EXIT_DIFFERENCE;
+    }
+    if (result.damaged) {
+        complain("%s:%" PRIu32 ": the contents of an object were damaged", trace->path, result.damaged_line);
         return EXIT_DIFFERENCE;
     }
     return EXIT_CLEAN;

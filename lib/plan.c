@@ -476,7 +476,10 @@ bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granu
     size = place < o ? want : want - (end - o);
     s.limit++;
     s.visits_max = UINT32_MAX;
-    return place != 0 && clear(pool, &s, place, size);
+    if (place == 0)
+        return false;
+    (void)clear(pool, &s, place, size);
+    return true;
 }
 
 void df_plan_commit(defrag_pool *pool, const struct df_plan *plan)

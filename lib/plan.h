@@ -35,8 +35,9 @@ bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct 
 /*
  * The same at a place of the caller's choice, where a gap begins or a block that
  * follows another: the gap will begin there, and all that lies in it leaves, which is
- * less than `limit` granules; nor are more than `limit` blocks and holes looked at.
- * UINT32_MAX: no limit, O(blocks that leave x holes).
+ * less than `limit` granules; nor are more than `limit` blocks and holes looked at, but
+ * for those of the bins where a hole is being looked for then. UINT32_MAX: no limit,
+ * O(blocks that leave x holes).
  */
 bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
                    df_granules limit, struct df_plan *plan);
@@ -47,7 +48,8 @@ bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_gr
  * or, if that is the cheapest, it stays and those right above it leave. As many blocks and
  * holes are looked at as the configuration allows, and O(blocks below) besides.
  */
-bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granules limit, struct df_plan *plan);
+bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granules limit,
+                    struct df_plan *plan);
 
 /* Moves what is to be moved. */
 void df_plan_commit(defrag_pool *pool, const struct df_plan *plan);

@@ -279,10 +279,11 @@ static void what_stays_certain(const struct defrag_build *b)
 {
     if (strcmp(b->name, "n8") != 0)
         return;
+    bool all = support_effort() >= 20;
     printf("# largest_certain, per cent of the free bytes: ordinary / DEFRAG_PLACE_LOW\n");
-    for (unsigned pins = 1; pins <= 32; pins *= 2) {
+    for (unsigned pins = all ? 1 : 32; pins <= 32; pins *= 2) {
         printf("# %2u locked for long", pins);
-        for (unsigned percent = 70; percent <= 90; percent += 20) {
+        for (unsigned percent = all ? 70 : 90; percent <= 90; percent += 20) {
             unsigned ordinary = certain_part(b, percent, pins, 0);
             unsigned low = certain_part(b, percent, pins, DEFRAG_PLACE_LOW);
             printf(", at %u %%: %u.%u / %u.%u", percent, ordinary / 10, ordinary % 10, low / 10, low % 10);

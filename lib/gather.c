@@ -137,7 +137,10 @@ void df_gather(defrag_pool *pool, df_granules o, df_granules want, const struct 
     heap_lower_cursor(pool, run->begin);
 }
 
-/* The end of the gaps from `place` on that hold `size` granules together, less `grow` of the wilderness; 0: none. */
+/*
+ * The end of the gaps from `place` on that hold `size` granules together, less `grow` of the
+ * wilderness; 0: none.
+ */
 static df_granules lift_end(const defrag_pool *pool, df_granules place, df_granules size, df_granules grow)
 {
     df_granules gaps = 0;

@@ -48,8 +48,8 @@ DF_INLINE void copy_few_before(df_word_alias **to, const df_word_alias **from)
 
 DF_INLINE void copy_many_before(df_word_alias **to, const df_word_alias **from)
 {
-    __asm__ volatile(".syntax unified\n\t" BACK("16") UP(FEW_SET) BACK("32") UP(FEW_SET) BACK("32") UP(FEW_SET)
-                     BACK("32") UP(FEW_SET) BACK("16")
+    __asm__ volatile(".syntax unified\n\t" BACK("16") UP(FEW_SET) BACK("32") UP(FEW_SET)
+                     BACK("32") UP(FEW_SET) BACK("32") UP(FEW_SET) BACK("16")
                      : "+l"(*to), "+l"(*from)
                      :
                      : "r3", "r4", "r5", "r6", "cc", "memory");
@@ -192,7 +192,8 @@ static void finish(defrag_pool *pool, df_word entry, df_granules from, df_granul
 }
 
 /* For the copy; finish() closes them again. */
-static void open_both(const defrag_pool *pool, df_word entry, df_granules from, df_granules to, df_word header)
+static void open_both(const defrag_pool *pool, df_word entry, df_granules from, df_granules to,
+                      df_word header)
 {
     heap_open(pool, entry, from, header_size(header));
     heap_open(pool, entry, to, header_size(header));
@@ -232,7 +233,8 @@ void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word h
         return;
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
     open_both(pool, entry, from, to, header);
-    copy_ascending(payload_words(pool, entry, to), payload_words(pool, entry, from), payload_count(entry, header));
+    copy_ascending(payload_words(pool, entry, to), payload_words(pool, entry, from),
+                   payload_count(entry, header));
     finish(pool, entry, from, to, header);
 }
 
@@ -243,7 +245,8 @@ void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word hea
     if (DEFRAG_HARDENING && !is_inside(pool, entry, from, to, header_size(header)))
         return;
     open_both(pool, entry, from, to, header);
-    copy_descending(payload_words(pool, entry, to), payload_words(pool, entry, from), payload_count(entry, header));
+    copy_descending(payload_words(pool, entry, to), payload_words(pool, entry, from),
+                    payload_count(entry, header));
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
     finish(pool, entry, from, to, header);
 }

@@ -34,7 +34,10 @@ void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word h
 /* The same upward. */
 void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header);
 
-/* The rest of a move, header and payload being at `to`: the entry, the counters, the hook. Valgrind knows already. */
+/*
+ * The rest of a move, header and payload being at `to`: the entry, the counters, the hook.
+ * Valgrind knows already.
+ */
 void df_moved(defrag_pool *pool, df_granules from, df_granules to, df_word header);
 
 #endif

@@ -132,7 +132,8 @@ static df_granules find_hole(const defrag_pool *pool, const struct search *searc
 }
 
 /* Reserves the first `size` granules of the hole at `o`, or of the wilderness, for the block of `slot`. */
-static void reserve_place(defrag_pool *pool, struct df_plan *plan, df_granules o, df_granules size, uint32_t slot)
+static void reserve_place(defrag_pool *pool, struct df_plan *plan, df_granules o, df_granules size,
+                          uint32_t slot)
 {
     df_granules next = 0;
     mover_begin(pool);
@@ -189,7 +190,10 @@ void df_plan_release(defrag_pool *pool, struct df_plan *plan)
     release_places(pool, plan, 0);
 }
 
-/* Finds a place for the used block at `o`, or room to stay; what stays at the interval's begin is no part of it. */
+/*
+ * Finds a place for the used block at `o`, or room to stay; what stays at the interval's
+ * begin is no part of it.
+ */
 static bool reserve_block(defrag_pool *pool, const struct search *search, df_granules o, df_granules *room)
 {
     struct df_plan *plan = search->plan;
@@ -254,7 +258,8 @@ static void search_from(defrag_pool *pool, struct search *search, df_granules be
             stride *= 2;
         }
         blocks++;
-    } while (plan->visits <= search->visits_max && interval_extend(pool, plan) && plan->run.live <= search->limit);
+    } while (plan->visits <= search->visits_max && interval_extend(pool, plan)
+             && plan->run.live <= search->limit);
 }
 
 /* The same at every place where one can begin. */
@@ -438,8 +443,11 @@ bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_gr
     if (heap_wilderness(pool) < grow)
         return false;
     *plan = (struct df_plan){.last = pool->top};
-    struct search s = {
-        .plan = plan, .grow = grow, .last_size = heap_wilderness(pool) - grow, .limit = limit, .visits_max = limit};
+    struct search s = {.plan = plan,
+                       .grow = grow,
+                       .last_size = heap_wilderness(pool) - grow,
+                       .limit = limit,
+                       .visits_max = limit};
     return clear(pool, &s, place, size);
 }
 
@@ -450,7 +458,8 @@ static df_granules next_begin(const defrag_pool *pool, df_granules begin, df_gra
     return end == o ? o : end + header_size(block_header(pool, end));
 }
 
-bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granules limit, struct df_plan *plan)
+bool df_plan_around(defrag_pool *pool, df_granules o, df_granules want, df_granules limit,
+                    struct df_plan *plan)
 {
     df_granules end = o + header_size(block_header(pool, o));
     *plan = (struct df_plan){.last = pool->top};

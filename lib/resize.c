@@ -157,7 +157,8 @@ static bool grow_cheaply(defrag_pool *pool, df_granules o, df_granules want)
  * it leave, whichever is cheaper; but only if that moves no more than `most` granules.
  * Returns what it would move; UINT32_MAX if neither can be.
  */
-DF_NOINLINE static df_granules grow_around(defrag_pool *pool, uint32_t slot, df_granules want, df_granules most)
+DF_NOINLINE static df_granules grow_around(defrag_pool *pool, uint32_t slot, df_granules want,
+                                           df_granules most)
 {
     struct df_plan plan;
     df_granules o = entry_offset(table_entry(pool, slot));

@@ -116,7 +116,9 @@ function walks(   i, j, name, line, first, columns, counts, high, low)
 
 function per_trace(   i, name, trace, call, seen, list, count, calls)
 {
-    split("defrag_alloc_fast;malloc (newlib);malloc (picolibc);defrag_free;free (newlib);free (picolibc);defrag_resize;realloc (newlib);realloc (picolibc)", calls, ";")
+    split("defrag_alloc_fast;malloc (newlib);malloc (picolibc);" \
+          "defrag_free;free (newlib);free (picolibc);" \
+          "defrag_resize;realloc (newlib);realloc (picolibc)", calls, ";")
     head("", "alloc_fast;newlib;picolibc;free;newlib;picolibc;resize;newlib;picolibc")
     for (i = 1; i <= rows["trace"]; i++) {
         trace = row["trace", i]
@@ -153,12 +155,13 @@ END {
     print "<!-- SPDX-License-Identifier: MIT -->"
     print "# What calls cost on a Cortex-M"
     print ""
-    print "Measured by `make costs`, which prints this text. `tests/test_costs.sh` fails where a figure of the library's"
-    print "has grown by more than 2 % and this text has not been made anew."
+    print "Measured by `make costs`, which prints this text. `tests/test_costs.sh` fails where a figure of"
+    print "the library's has grown by more than 2 % and this text has not been made anew."
     print ""
-    print "Instructions, not cycles, from a function's first to the one before its return, on QEMU's Cortex-M3; the code"
-    print "of the Cortex-M0+ runs on the same board. Where three figures stand together they are mean / 99th percentile /"
-    print "maximum. Narrow layout, alignment 8, no configuration. *Hardened* is a build with `--enable-hardening`."
+    print "Instructions, not cycles, from a function's first to the one before its return, on QEMU's"
+    print "Cortex-M3; the code of the Cortex-M0+ runs on the same board. Where three figures stand together"
+    print "they are mean / 99th percentile / maximum. Narrow layout, alignment 8, no configuration."
+    print "*Hardened* is a build with `--enable-hardening`."
     print ""
     print "Compiler: " compiler
     print ""
@@ -167,7 +170,8 @@ END {
     print ""
     head("", "goal;dream;today;")
     goals("`alloc_fast`, Cortex-M3 -O2, workload", "m3-O2", "defrag_alloc_fast", 70, 100, 60, 80)
-    goal("`alloc_fast`, Cortex-M3 -O2, any heap, the table growing", of("m3-O2", "worst", "defrag_alloc_fast, a new slot") + 0, 130, 130)
+    goal("`alloc_fast`, Cortex-M3 -O2, any heap, the table growing",
+         of("m3-O2", "worst", "defrag_alloc_fast, a new slot") + 0, 130, 130)
     goals("`free`, Cortex-M3 -O2", "m3-O2", "defrag_free", 65, 85, 50, 75)
     goals("`alloc_fast`, Cortex-M3 -Os", "m3-Os", "defrag_alloc_fast", 78, 105, 66, 86)
     goals("`free`, Cortex-M3 -Os", "m3-Os", "defrag_free", 70, 90, 62, 80)
@@ -179,25 +183,28 @@ END {
     goal("text of " minimal ", Cortex-M3 -Os", of("m3-Os", "text", minimal), 2048, 1536)
     goal("text of the whole library, Cortex-M3 -Os", of("m3-Os", "text", "the whole library"), 6144, 4096)
     goal("stack, the deepest call, Cortex-M3 -Os", deepest("m3-Os", "^$"), 160, 96)
-    goal("control block, statistics included, bytes", of("m3-O2", "walk", "0: control block, bytes"), 320, 160)
+    goal("control block, statistics included, bytes", of("m3-O2", "walk", "0: control block, bytes"),
+         320, 160)
     goal("refused by `alloc_fast` at 80 %, of 50,000 operations",
          of("m3-O2", "workload", "refused by defrag_alloc_fast at 80 %"), 2900, 0)
     print ""
 
     print "## The workload"
     print ""
-    print "50,000 operations of the workload of `tools/workload.h` at 70 % of a pool of 64 KiB, payloads written and verified,"
-    print "each figure the worst of three seeds (hardened, and at 90 %: of one). `defrag_alloc` and its like take turns in a run of their own; what they"
-    print "zero is subtracted. newlib's `malloc` and picolibc's ran the same in the same image, in heaps that may grow."
-    print "The last rows: at 90 %, where blocks have to move; and how many requests `alloc_fast` refused."
+    print "50,000 operations of the workload of `tools/workload.h` at 70 % of a pool of 64 KiB, payloads"
+    print "written and verified, each figure the worst of three seeds (hardened, and at 90 %: of one)."
+    print "`defrag_alloc` and its like take turns in a run of their own; what they zero is subtracted."
+    print "newlib's `malloc` and picolibc's ran the same in the same image, in heaps that may grow. The last"
+    print "rows: at 90 %, where blocks have to move; and how many requests `alloc_fast` refused."
     print ""
     table("workload", "", plain ";m3-O2-hardened;m3-Os-hardened",
           plain_titles ";Cortex-M3 -O2, hardened;Cortex-M3 -Os, hardened", "")
 
     print "## Real programs"
     print ""
-    print "The traces of `traces/`, in pools that are an eighth larger than their most live bytes: the mean over all,"
-    print "99th percentile and maximum of the worst. `defrag_alloc` is called where `defrag_alloc_fast` was refused."
+    print "The traces of `traces/`, in pools that are an eighth larger than their most live bytes: the mean"
+    print "over all, 99th percentile and maximum of the worst. `defrag_alloc` is called where"
+    print "`defrag_alloc_fast` was refused."
     print ""
     table("traces", "", plain, plain_titles, "")
     print "### Cortex-M3 -O2, by trace"
@@ -206,9 +213,9 @@ END {
 
     print "## Heaps built to be bad"
     print ""
-    print "The maximum over heaps of 10, 100, 1,000 and 5,000 blocks, made so that all bins of the sizes that are there are in use,"
-    print "every split and merge happens, and the table grows. On each of the four it is that but for 10 % (the rarest coincidence"
-    print "is not met on all), else there would be no table."
+    print "The maximum over heaps of 10, 100, 1,000 and 5,000 blocks, made so that all bins of the sizes that"
+    print "are there are in use, every split and merge happens, and the table grows. On each of the four it"
+    print "is that but for 10 % (the rarest coincidence is not met on all), else there would be no table."
     print ""
     table("worst", "", plain, plain_titles, "")
     print "Once in a program's life, whatever the pool:"
@@ -217,8 +224,8 @@ END {
 
     print "## What walks or moves"
     print ""
-    print "On heaps where blocks and holes of 32 bytes alternate together: instructions, Cortex-M3 -O2. The last four"
-    print "columns are what each further block costs."
+    print "On heaps where blocks and holes of 32 bytes alternate together: instructions, Cortex-M3 -O2. The"
+    print "last four columns are what each further block costs."
     print ""
     walks()
     print "### Moving a block of 1 KiB, instructions a byte"

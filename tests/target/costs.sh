@@ -15,25 +15,28 @@ picolibc_of() {
     $cross-gcc "$@" -mthumb --specs=picolibc.specs "$scratch/empty.c" -Wl,-t -o "$scratch/empty" 2>&1 |
         grep '/libc\.a$' | head -n 1
 }
-[ -n "$(picolibc_of -mcpu=cortex-m3)" ] || skip "no picolibc here; on Debian: apt-get install picolibc-arm-none-eabi"
+[ -n "$(picolibc_of -mcpu=cortex-m3)" ] ||
+    skip "no picolibc here; on Debian: apt-get install picolibc-arm-none-eabi"
 seeds='2463534242 1 88172645'
 target=$top_srcdir/tests/target
 figures=$scratch/figures
-plain="-std=c11 -D_GNU_SOURCE= -mthumb -ffunction-sections -fno-tree-loop-distribute-patterns -I$lib -I$top_srcdir"
-plain="$plain -DDEFRAG_WIDE=0"
+plain="-std=c11 -D_GNU_SOURCE= -mthumb -ffunction-sections -fno-tree-loop-distribute-patterns"
+plain="$plain -I$lib -I$top_srcdir -DDEFRAG_WIDE=0"
 link="$target/startup.c -T $target/mps2.ld --specs=rdimon.specs -nostartfiles -Wl,--gc-sections"
 
 # --- What is measured ----------------------------------------------------------------
 
 # put SECTION: appends lines "row<TAB>value" to the figures, under the present column.
 put() {
-    awk -v column="$column" -v section="$1" 'BEGIN { FS = OFS = "\t" } NF > 1 { print column, section, $1, $2 }' >>"$figures"
+    awk -v column="$column" -v section="$1" '
+        BEGIN { FS = OFS = "\t" }
+        NF > 1 { print column, section, $1, $2 }' >>"$figures"
 }
 
 # run WORD...: runs the image.
 run() {
-    QEMU=qemu-system-arm QEMU_MACHINE=mps2-an385 QEMU_FLAGS='-icount shift=7' sh "$target/run.sh" counts "$@" \
-        >"output" || {
+    QEMU=qemu-system-arm QEMU_MACHINE=mps2-an385 QEMU_FLAGS='-icount shift=7' \
+        sh "$target/run.sh" counts "$@" >"output" || {
         cat output >&2
         fail "$column: counts $*"
     }
@@ -66,14 +69,16 @@ with_pico() {
 image() {
     alignment=$1
     shift
-    quietly $cross-gcc "$@" $plain -DDEFRAG_ALIGNMENT="$alignment" "$target"/counts*.c "$top_srcdir/tools/workload.c" \
-        pico/*.o libdefrag.a $link -o counts
+    quietly $cross-gcc "$@" $plain -DDEFRAG_ALIGNMENT="$alignment" "$target"/counts*.c \
+        "$top_srcdir/tools/workload.c" pico/*.o libdefrag.a $link -o counts
 }
 
 # Of several runs the worst: mean / 99th percentile / maximum.
 worst_of_three() {
     awk -F'\t' '
-        NF < 5 { if ($3 > few[$1]) few[$1] = $3; if (!($1 in calls)) { calls[$1] = $2; refused[++kinds] = $1 }; next }
+        NF < 5 { if ($3 > few[$1]) few[$1] = $3
+                 if (!($1 in calls)) { calls[$1] = $2; refused[++kinds] = $1 }
+                 next }
         !($1 in mean) { order[++rows] = $1 }
         { if ($3 > mean[$1]) mean[$1] = $3
           if ($4 > most[$1, 4]) most[$1, 4] = $4
@@ -92,7 +97,8 @@ all_traces() {
           if ($4 > most[$1, 4]) most[$1, 4] = $4
           if ($5 > most[$1, 5]) most[$1, 5] = $5 }
         END { for (i = 1; i <= rows; i++)
-                  printf "%s\t%.1f / %d / %d\n", order[i], sum[order[i]] / calls[order[i]], most[order[i], 4], most[order[i], 5] }'
+                  printf "%s\t%.1f / %d / %d\n", order[i], sum[order[i]] / calls[order[i]],
+                         most[order[i], 4], most[order[i], 5] }'
 }
 
 # The most of all heaps. On each of them it is that but for 10 %: the rarest coincidence is not met on all.
@@ -181,13 +187,14 @@ END
 
 # What it must not have, for nothing in it needs that.
 unneeded='defrag_alloc defrag_attach defrag_check defrag_clean defrag_compact defrag_make_room defrag_read
-    defrag_resize defrag_scramble defrag_size defrag_statistics_get defrag_status_string defrag_walk defrag_write
-    df_cheapest_run df_check df_gather df_largest_sum df_lift df_make_room df_plan_make df_table_trim'
+    defrag_resize defrag_scramble defrag_size defrag_statistics_get defrag_status_string defrag_walk
+    defrag_write df_cheapest_run df_check df_gather df_largest_sum df_lift df_make_room df_plan_make
+    df_table_trim'
 
 # linked_minimal OPTION...: that program, as minimal.
 linked_minimal() {
-    quietly $cross-gcc "$@" $plain "$scratch/minimal.c" libdefrag.a -nostartfiles -Wl,--gc-sections -Wl,-e,reset \
-        --specs=nosys.specs -o minimal
+    quietly $cross-gcc "$@" $plain "$scratch/minimal.c" libdefrag.a -nostartfiles -Wl,--gc-sections \
+        -Wl,-e,reset --specs=nosys.specs -o minimal
     $cross-nm minimal | awk '{ print $3 }' >symbols
     for name in $unneeded; do
         # Hardened, all that costs O(B) begins with it.
@@ -205,22 +212,26 @@ text_of() {
 sized() {
     linked_minimal "$@"
     printf 'the whole library\t%d\n' "$(text_of libdefrag.a)" | put text
-    printf 'a program with init, alloc_fast, free, lock, unlock, compact_step\t%d\n' "$(text_of minimal)" | put text
+    printf 'a program with init, alloc_fast, free, lock, unlock, compact_step\t%d\n' "$(text_of minimal)" |
+        put text
     compiled 8 "$@" -DDEFRAG_NO_SCRAMBLE=1
     linked_minimal "$@"
     printf 'the whole library, --disable-scramble\t%d\n' "$(text_of libdefrag.a)" | put text
     printf 'the same program, --disable-scramble\t%d\n' "$(text_of minimal)" | put text
 }
 
-# Of each public function: its own text, the text that a program with it alone links of the library, its stack.
+# Of each public function: its own text, the text that a program with it alone links of the library,
+# its stack.
 each_function() {
-    $cross-nm -S --defined-only libdefrag.a | awk '$4 ~ /^defrag_/ { print $4, $2 }' | LC_ALL=C sort >functions
+    $cross-nm -S --defined-only libdefrag.a | awk '$4 ~ /^defrag_/ { print $4, $2 }' |
+        LC_ALL=C sort >functions
     while read -r name bytes; do
-        quietly $cross-ld --gc-sections -e "$name" --unresolved-symbols=ignore-all libdefrag.a -u "$name" -o alone
+        quietly $cross-ld --gc-sections -e "$name" --unresolved-symbols=ignore-all libdefrag.a -u "$name" \
+            -o alone
         printf '%s\t%d / %d\n' "$name" "0x$bytes" "$(text_of alone)"
     done <functions | put function
-    awk -v limit=99999 -f "$top_srcdir/tests/callgraph.awk" ./*.ci | awk '{ print $2 "\t" $1 }' | LC_ALL=C sort |
-        put stack
+    awk -v limit=99999 -f "$top_srcdir/tests/callgraph.awk" ./*.ci | awk '{ print $2 "\t" $1 }' |
+        LC_ALL=C sort | put stack
 }
 
 # begin COLUMN

@@ -185,7 +185,9 @@ DF_NOINLINE static bool grow_into_room(defrag_pool *pool, uint32_t slot, df_gran
     }
     df_plan_commit(pool, &plan);
     df_granules o = entry_offset(table_entry(pool, slot));
-    (void)grow_alone(pool, o, want);
+    /* The room may lie right above it. */
+    if (!grow_in_place(pool, o, want))
+        (void)grow_alone(pool, o, want);
     return true;
 }
 

@@ -52,6 +52,8 @@ static const struct shape shapes[] = {
     {"the block above leaves and it slides down", {PIN + 2, -3, 5, 4, PIN + 2, -4, PIN + 2}, 0, 2, 12, DEFRAG_OK,
      GROWTH_AROUND, {0, 0, 2, 16, 14, 0, 20}},
     {"room is made", {3, PIN + 12, -4, 2, -4, PIN + 3}, 0, 0, 8, DEFRAG_OK, GROWTH_ROOM, {17, 3, 0, 15, 0, 25}},
+    {"it is made right above the block", {PIN + 2, 3, 4, 2, -3, PIN + 2, -3, PIN + 2}, 0, 3, 6, DEFRAG_OK, GROWTH_ROOM,
+     {0, 16, 2, 6, 0, 14, 0, 19}},
     {"locked blocks keep it apart", {3, PIN + 12, -4, PIN + 2, -4, PIN + 3}, 0, 0, 8, DEFRAG_PINNED, GROWTH_NONE,
      {0, 3, 0, 19, 0, 25}},
     {"too little", {3, 12, -2, 2, -2, 3}, 0, 0, 8, DEFRAG_NO_MEMORY, GROWTH_NONE, {0, 3, 0, 17, 0, 21}},
@@ -115,6 +117,19 @@ static void check_item(const struct defrag_build *b, const struct shape *shape, 
         EXPECT(s->payload[at] == i + 1, "%s: item %zu lost its contents", shape->name, i);
 }
 
+/* Granules of the items that are not where they were. */
+static size_t displaced(const struct shape *shape)
+{
+    size_t sum = 0;
+    int at = 0;
+    for (size_t i = 0; i < count_of(shape); i++) {
+        if (shape->items[i] > 0 && shape->places[i] != at)
+            sum += (size_t)(shape->items[i] % PIN);
+        at += abs(shape->items[i]) % PIN;
+    }
+    return sum;
+}
+
 /* Resizes the block of the shape. */
 static void run_shape(const struct defrag_build *b, const struct shape *shape, uint32_t flags)
 {
@@ -131,9 +146,11 @@ static void run_shape(const struct defrag_build *b, const struct shape *shape, u
     uint64_t moved = support_statistics(b, pool).moved_bytes;
     EXPECT_STATUS(b->resize(pool, handles[shape->block], support_payload(inside, shape->granules)), shape->status);
     moved = support_statistics(b, pool).moved_bytes - moved;
-    if (shape->way == GROWTH_NONE)
-        growth.moved = 0;
-    EXPECT(moved == growth.moved * inside->granule, "%s: %llu bytes moved", shape->name, (unsigned long long)moved);
+    EXPECT(moved == displaced(shape) * inside->granule, "%s: %llu bytes moved", shape->name,
+           (unsigned long long)moved);
+    EXPECT(shape->way == GROWTH_NONE || displaced(shape) == growth.moved
+               || displaced(shape) + growth.own == growth.moved,
+           "%s: %zu granules planned", shape->name, growth.moved);
     EXPECT_STATUS(b->check(pool), DEFRAG_OK);
     layout_read(&layout, b, pool);
     for (size_t i = 0; i < count_of(shape); i++)

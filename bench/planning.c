@@ -51,14 +51,14 @@ bool __wrap_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules gro
 static enum workload_kind kind_of(const char *name)
 {
     enum workload_kind kind = 0;
-    while (strcmp(workload_names[kind], name) != 0)
+    while (kind < WORKLOAD_KINDS && strcmp(workload_names[kind], name) != 0)
         kind++;
     return kind;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 4)
+    if (argc < 4 || kind_of(argv[1]) == WORKLOAD_KINDS)
         return 2;
     const struct contender contender = {
         .name = CONTENDER_DEFRAG, .build = defrag_build_find("narrow", 8), .alignment = 8};

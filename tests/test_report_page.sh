@@ -6,7 +6,7 @@ bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
 [ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
 command -v gnuplot >/dev/null || skip "there is no gnuplot here, which draws the pictures"
 command -v python3 >/dev/null || skip "there is no python3 here, to look at them"
-command -v chromium >/dev/null || skip "there is no chromium here; test_report.sh looks at the files alone"
+command -v chromium >/dev/null || skip "no chromium here; on Debian: apt-get install chromium; test_report.sh looks at the files alone"
 cd "$scratch"
 
 # browse ARGUMENT...: standard output is in `output`.

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -609,7 +610,8 @@ int compare_worker_main(int argc, char **argv)
     int files[3] = {-1, -1, -1};
 
     for (int i = 1; i < argc && i <= 3; i++) {
-        files[i - 1] = atoi(argv[i]);
+        uint64_t file;
+        files[i - 1] = number_parse(argv[i], 0, INT_MAX, &file) ? (int)file : -1;
     }
     worker.board = argc == 4 ? mapped(files[0], sizeof *worker.board, PROT_READ | PROT_WRITE) : NULL;
     if (!worker.board) {

@@ -8,9 +8,10 @@
 #ifndef DEFRAG_TOOLS_HISTOGRAM_H
 #define DEFRAG_TOOLS_HISTOGRAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#define HISTOGRAM_STEPS   128u /* in each power of two */
+#define HISTOGRAM_STEPS   ((size_t)128) /* in each power of two */
 #define HISTOGRAM_MAX     ((UINT64_C(1) << 40) - 1)
 #define HISTOGRAM_BUCKETS ((40 - 7 + 1) * HISTOGRAM_STEPS)
 

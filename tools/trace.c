@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 #include "stream.h"
+#include "xalloc.h"
 
 enum { SHOWN_MAX = 32, PATH_SHOWN_MAX = 512 };
 
@@ -732,6 +733,7 @@ static void cursor_fill(struct trace_cursor *cursor)
     ssize_t got = pread(fileno(trace->spool), cursor->window, bytes, from);
 
     if (got != (ssize_t)bytes) {
+        end_once();
         fprintf(stderr, "defrag-bench: cannot read a temporary file: %s\n",
                 got < 0 ? strerror(errno) : "it was cut");
         exit(2);

@@ -69,7 +69,7 @@ struct watch_screen *watch_screen_open(void)
     if (has_colors()) {
         start_color();
         use_default_colors();
-        for (short kind = 0; kind < HEAP_KINDS; kind++) {
+        for (int kind = 0; kind < HEAP_KINDS; kind++) {
             init_pair((short)(kind + 1), colours[kind], -1);
         }
     }
@@ -142,6 +142,7 @@ static void map_put(struct watch_screen *screen, const struct heap_map *map)
         if (first >= screen->count) {
             continue;
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): version 14 loses in the second round that count > first */
         printw("%*s ", ADDRESS_WIDTH - 1, number_format(number, map->bytes * first / screen->count));
         for (size_t cell = first; cell < first + columns && cell < screen->count; cell++) {
             cell_put(screen, cell);

@@ -3,12 +3,24 @@
 
 #include <errno.h>
 #include <error.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+void end_once(void)
+{
+    static atomic_flag ending = ATOMIC_FLAG_INIT;
+
+    while (atomic_flag_test_and_set(&ending)) {
+        pause();
+    }
+}
 
 static void *present(void *memory)
 {
     if (!memory) {
+        end_once();
         error(2, ENOMEM, "cannot go on");
     }
     return memory;

@@ -14,4 +14,10 @@ void *xrealloc(void *old, size_t count, size_t bytes);
 /* `alignment` is a power of two, a pointer's at least; not initialised. */
 void *xaligned(size_t alignment, size_t bytes);
 
+/*
+ * For a thread that is about to end the program because it cannot go on: returns to the
+ * first that calls it, and never to others, so that the reason is told once.
+ */
+void end_once(void);
+
 #endif

@@ -251,7 +251,8 @@ static void step_by_budget(struct bench_state *state)
             bench_pause(state);
             heap_refill(&heap, 1024);
             bench_resume(state);
-            demand(&heap, defrag_compact_step(heap.pool, bench_argument(state), NULL) == DEFRAG_MORE, "nothing to do");
+            demand(&heap, defrag_compact_step(heap.pool, bench_argument(state), NULL) == DEFRAG_MORE,
+                   "nothing to do");
         }
     }
     heap_close(&heap);

@@ -44,7 +44,8 @@ static void fill(defrag_pool *pool, defrag_handle *handles, size_t blocks, size_
 {
     uint32_t random = 1;
     for (size_t i = 0; i < 2 * blocks; i++)
-        demand(defrag_alloc(pool, BYTES_MIN + draw(&random) % (BYTES_MAX - BYTES_MIN + 1), &handles[i]) == DEFRAG_OK,
+        demand(defrag_alloc(pool, BYTES_MIN + draw(&random) % (BYTES_MAX - BYTES_MIN + 1), &handles[i])
+                   == DEFRAG_OK,
                "no memory");
     for (size_t i = 0; i < 2 * blocks; i += 2)
         demand(defrag_free(pool, &handles[i]) == DEFRAG_OK, "a block cannot be freed");

@@ -111,8 +111,9 @@ static void convert(const struct record_device *device)
     record_device_convert(device, NULL, &not_cancelled, &again);
     EXPECT(memcmp(&counts, &again, sizeof counts) == 0, "other counts without a writer");
     if (fuzz_shows())
-        printf("#   %zu lines, %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " of unknown ones\n", device->count,
-               counts.operations, counts.objects, counts.unknown_frees + counts.unknown_resizes + counts.unknown_locks);
+        printf("#   %zu lines, %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " of unknown ones\n",
+               device->count, counts.operations, counts.objects,
+               counts.unknown_frees + counts.unknown_resizes + counts.unknown_locks);
     expect_trace(path, &counts);
     unlink(path);
 }

@@ -166,7 +166,8 @@ static defrag_status visit(void *context, const defrag_block *block)
     struct target *t = context;
     t->seen++;
     EXPECT(block->offset + block->bytes <= t->bytes, "a stretch ends at %zu", block->offset + block->bytes);
-    EXPECT(block->payload_bytes <= block->bytes, "%zu bytes in a block of %zu", block->payload_bytes, block->bytes);
+    EXPECT(block->payload_bytes <= block->bytes, "%zu bytes in a block of %zu", block->payload_bytes,
+           block->bytes);
     return DEFRAG_OK;
 }
 
@@ -191,7 +192,8 @@ static void attach_copy(const struct target *t, bool sound)
     defrag_pool *pool;
     memcpy(copy.bytes, t->buffer.bytes, t->bytes);
     defrag_status status = t->b->attach(&pool, copy.bytes, t->bytes, NULL);
-    EXPECT((status == DEFRAG_OK) == sound, "attach answers %d, check %s content", status, sound ? "is" : "is not");
+    EXPECT((status == DEFRAG_OK) == sound, "attach answers %d, check %s content", status,
+           sound ? "is" : "is not");
     EXPECT(sound || memcmp(copy.bytes, t->buffer.bytes, t->bytes) == 0, "attach wrote into what it refused");
     support_buffer_free(&copy);
 }
@@ -246,7 +248,8 @@ static defrag_status call_alloc(struct target *t, enum call call)
     const struct defrag_build *b = t->b;
     defrag_handle *out = take_handle(t);
     size_t bytes = take_bytes(t);
-    const defrag_request request = {.bytes = bytes, .alignment = (size_t)1 << (bytes % 6), .flags = bytes & 1};
+    const defrag_request request = {
+        .bytes = bytes, .alignment = (size_t)1 << (bytes % 6), .flags = bytes & 1};
     switch (call) {
     case ALLOC: return b->alloc(t->pool, bytes, out);
     case ALLOC_FAST: return b->alloc_fast(t->pool, bytes, out);

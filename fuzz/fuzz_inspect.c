@@ -42,8 +42,8 @@ static unsigned take(struct input *input)
 
 static void show(const struct inspection *inspection)
 {
-    printf("%s, %" PRIu64 " bytes at %zu, %zu blocks, %zu slots\n", inspection->build->name, inspection->bytes,
-           inspection->file_offset, inspection->block_count, inspection->slot_count);
+    printf("%s, %" PRIu64 " bytes at %zu, %zu blocks, %zu slots\n", inspection->build->name,
+           inspection->bytes, inspection->file_offset, inspection->block_count, inspection->slot_count);
     if (inspection->fault.text[0])
         printf("0x%" PRIx64 ": %s\n", inspection->fault.offset, inspection->fault.text);
 }
@@ -67,8 +67,8 @@ static void inspect(const uint8_t *bytes, size_t count)
     uint64_t length = 0;
     enum inspect_result short_of = inspect_length(bytes, count, 0, &at, &length, &error);
     enum inspect_result result = inspect_read(&inspection, bytes, count, 0, &error);
-    EXPECT(result == short_of || (result == INSPECT_NO_POOL && length > count - at), "%d, and of its length %d", result,
-           short_of);
+    EXPECT(result == short_of || (result == INSPECT_NO_POOL && length > count - at),
+           "%d, and of its length %d", result, short_of);
     if (result != INSPECT_READ) {
         EXPECT(error.text[0], "refused without a word");
         if (fuzz_shows())
@@ -78,23 +78,24 @@ static void inspect(const uint8_t *bytes, size_t count)
     if (fuzz_shows())
         show(&inspection);
     bool damaged = inspection.build->check(inspection.pool) != DEFRAG_OK;
-    EXPECT(damaged == (inspection.fault.text[0] != '\0'), "check %s content; 0x%" PRIx64 ": %s", damaged ? "is not" : "is",
-           inspection.fault.offset, inspection.fault.text);
+    EXPECT(damaged == (inspection.fault.text[0] != '\0'), "check %s content; 0x%" PRIx64 ": %s",
+           damaged ? "is not" : "is", inspection.fault.offset, inspection.fault.text);
     expect_whole(&inspection);
     inspect_release(&inspection);
 }
 
 /* --- A pool of the target's own ------------------------------------------------------- */
 
-static void call(const struct defrag_build *b, defrag_pool *pool, defrag_handle handles[HANDLES_MAX], unsigned which,
-                 unsigned with)
+static void call(const struct defrag_build *b, defrag_pool *pool, defrag_handle handles[HANDLES_MAX],
+                 unsigned which, unsigned with)
 {
     defrag_handle *handle = &handles[which / 8 % HANDLES_MAX];
     switch (which % 8) {
     case 0:
         if (handle->bits == 0)
             (void)!b->alloc_request(
-                pool, &(defrag_request){.bytes = with, .alignment = (size_t)b->alignment << which / 8 % 4}, handle);
+                pool, &(defrag_request){.bytes = with, .alignment = (size_t)b->alignment << which / 8 % 4},
+                handle);
         break;
     case 1:
         if (handle->bits == 0)
@@ -121,7 +122,8 @@ static void call(const struct defrag_build *b, defrag_pool *pool, defrag_handle 
     }
 }
 
-static void damage(struct input *input, struct support_buffer *buffer, defrag_pool *pool, const struct inside *inside)
+static void damage(struct input *input, struct support_buffer *buffer, defrag_pool *pool,
+                   const struct inside *inside)
 {
     static struct inside_field fields[FIELDS_MAX];
     size_t count = inside->guarded(pool, fields, FIELDS_MAX);

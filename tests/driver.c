@@ -30,8 +30,8 @@ bool driver_open(struct driver *d, const struct defrag_build *build, const struc
 {
     d->show = show;
     if (show)
-        fprintf(show, "# build %s, %zu bytes%s%s%s, %zu behind an aligned address\n", build->name, pool->bytes,
-                pool->manual ? ", manual" : "", pool->hooked ? ", hooked" : "",
+        fprintf(show, "# build %s, %zu bytes%s%s%s, %zu behind an aligned address\n", build->name,
+                pool->bytes, pool->manual ? ", manual" : "", pool->hooked ? ", hooked" : "",
                 pool->scrambles ? ", scrambling" : "", pool->skew);
     uint32_t flags = (pool->manual ? DEFRAG_MANUAL : 0u) | (pool->scrambles ? DEFRAG_SCRAMBLE : 0u);
     if (!model_open(&d->model, build, pool->bytes, pool->skew, flags, pool->hooked)) {

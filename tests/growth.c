@@ -98,7 +98,8 @@ static size_t evict_above(const struct heap *heap, size_t limit)
 
 static size_t evict_around(const struct heap *heap, size_t limit, uint32_t visits)
 {
-    struct planned plan = planner_around(heap->layout, number_of(heap), heap->own + heap->more, limit, visits);
+    struct planned plan =
+        planner_around(heap->layout, number_of(heap), heap->own + heap->more, limit, visits);
     return plan.found ? plan.moved : SIZE_MAX;
 }
 
@@ -147,7 +148,8 @@ static struct growth dear(const struct heap *heap, uint32_t visits)
     return best;
 }
 
-struct growth growth_plan(const struct layout *layout, size_t index, size_t granules, bool manual, uint32_t visits)
+struct growth growth_plan(const struct layout *layout, size_t index, size_t granules, bool manual,
+                          uint32_t visits)
 {
     struct heap heap = heap_of(layout, index, granules, false);
     struct growth growth = cheap(&heap, manual);

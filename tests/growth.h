@@ -29,7 +29,8 @@ struct growth {
 };
 
 /* The block at `index` is to have `granules`, more than it has. */
-struct growth growth_plan(const struct layout *layout, size_t index, size_t granules, bool manual, uint32_t visits);
+struct growth growth_plan(const struct layout *layout, size_t index, size_t granules, bool manual,
+                          uint32_t visits);
 
 /* What the gaps of the block's segment cost, where nothing leaves; SIZE_MAX if they do not suffice. */
 size_t growth_gather(const struct layout *layout, size_t index, size_t granules);

@@ -229,7 +229,8 @@ static void fill(defrag_handle handle)
         pattern[i] = (unsigned char)(s.calls * 37 + i * 5 + 1);
     for (size_t at = 0; at < bytes; at += sizeof pattern) {
         size_t left = bytes - at;
-        tell_status(s.build->write(s.pool, handle, at, pattern, left < sizeof pattern ? left : sizeof pattern));
+        tell_status(
+            s.build->write(s.pool, handle, at, pattern, left < sizeof pattern ? left : sizeof pattern));
     }
 }
 

@@ -179,7 +179,8 @@ static void add_entry(struct list *list, const defrag_pool *pool, uint32_t slot)
         open |= TABLE_ALIGN_MASK;
     if (slot == 0)
         open = 0;
-    add(list, entry_is_empty(entry) ? "entry.next" : "entry.offset", byte, DF_WORD, DF_HALF_BITS, DF_HALF_BITS);
+    add(list, entry_is_empty(entry) ? "entry.next" : "entry.offset", byte, DF_WORD, DF_HALF_BITS,
+        DF_HALF_BITS);
     for (unsigned bit = 0; bit < DF_HALF_BITS; bit++)
         if (!(open >> bit & 1))
             add(list, "entry.bit", byte, DF_WORD, bit, 1);

@@ -357,7 +357,8 @@ enum resize_way layout_resize_way(const struct layout *layout, size_t index, siz
 }
 
 /* To `s` granules, where `given` granules of empty slots can be given back. */
-static struct verdict predict_growth(const struct layout *layout, size_t index, size_t s, size_t given, bool manual)
+static struct verdict predict_growth(const struct layout *layout, size_t index, size_t s, size_t given,
+                                     bool manual)
 {
     size_t own = layout->stretches[index].granules;
     size_t before = gap_before(layout, index);
@@ -385,7 +386,8 @@ struct verdict layout_predict_resize(const struct layout *layout, size_t index, 
         size_t given = s > block->granules ? s - block->granules : SIZE_MAX;
         if (given <= gap_after(layout, index, 0))
             return only(DEFRAG_OK);
-        return given <= gap_after(layout, index, trim) ? either(DEFRAG_LOCKED, DEFRAG_OK) : only(DEFRAG_LOCKED);
+        return given <= gap_after(layout, index, trim) ? either(DEFRAG_LOCKED, DEFRAG_OK)
+                                                       : only(DEFRAG_LOCKED);
     }
     if (s > layout->capacity)
         return only(DEFRAG_BAD_SIZE);

@@ -311,11 +311,13 @@ static void check_moves(struct model *m, const defrag_statistics *s)
     EXPECT(bytes >= displaced_bytes, "statistics: %llu bytes moved, but %zu lie elsewhere",
            (unsigned long long)bytes, displaced_bytes);
     if (m->hooked && is_aligned_further(m)) {
-        EXPECT(blocks >= m->moves, "statistics: %u blocks moved, on_move saw %lu", (unsigned)blocks, m->moves);
+        EXPECT(blocks >= m->moves, "statistics: %u blocks moved, on_move saw %lu", (unsigned)blocks,
+               m->moves);
         EXPECT(bytes >= m->moved_bytes, "statistics: %llu bytes moved, on_move saw %llu",
                (unsigned long long)bytes, (unsigned long long)m->moved_bytes);
     } else if (m->hooked) {
-        EXPECT(blocks == m->moves, "statistics: %u blocks moved, on_move saw %lu", (unsigned)blocks, m->moves);
+        EXPECT(blocks == m->moves, "statistics: %u blocks moved, on_move saw %lu", (unsigned)blocks,
+               m->moves);
         EXPECT(bytes == m->moved_bytes, "statistics: %llu bytes moved, on_move saw %llu",
                (unsigned long long)bytes, (unsigned long long)m->moved_bytes);
     }
@@ -357,8 +359,8 @@ static void check_slots(struct model *m, const defrag_statistics *s, unsigned ol
 }
 
 /* A new handle's slot and generation, and the slots and seed that are left. */
-static void check_new_slot(struct model *m, const defrag_statistics *s, defrag_handle handle, unsigned old_seed,
-                           bool may_trim)
+static void check_new_slot(struct model *m, const defrag_statistics *s, defrag_handle handle,
+                           unsigned old_seed, bool may_trim)
 {
     size_t slot = m->inside->slot_of(handle);
     unsigned generation = m->inside->generation_of(handle);
@@ -490,7 +492,8 @@ static void refill(struct model *m, struct model_block *block, size_t offset, si
 {
     for (size_t i = 0; i < bytes; i++)
         block->contents[offset + i] = (unsigned char)support_random(&m->random);
-    EXPECT_STATUS(m->build->write(m->pool, block->handle, offset, block->contents + offset, bytes), DEFRAG_OK);
+    EXPECT_STATUS(m->build->write(m->pool, block->handle, offset, block->contents + offset, bytes),
+                  DEFRAG_OK);
 }
 
 static void register_block(struct model *m, defrag_handle handle, size_t bytes, size_t padding, bool zeroed)
@@ -543,7 +546,8 @@ static size_t padding_of(const struct model *m, enum model_form form, const defr
     return form == FORM_REQUEST && granules ? granules - 1 : 0;
 }
 
-static defrag_status call_alloc(struct model *m, enum model_form form, const defrag_request *r, defrag_handle *out)
+static defrag_status call_alloc(struct model *m, enum model_form form, const defrag_request *r,
+                                defrag_handle *out)
 {
     switch (form) {
     case FORM_ALLOC:
@@ -570,8 +574,8 @@ static void check_room(const struct model *m, uint64_t moved_before, size_t gran
            (unsigned long long)moved, plan.moved);
     EXPECT(plan.moved <= plan.slide, "%zu granules moved where the cheapest slide moves %zu", plan.moved,
            plan.slide);
-    EXPECT(plan.moved - plan.above >= plan.floor, "%zu granules moved where %zu must", plan.moved - plan.above,
-           plan.floor);
+    EXPECT(plan.moved - plan.above >= plan.floor, "%zu granules moved where %zu must",
+           plan.moved - plan.above, plan.floor);
 }
 
 static void count_choice(struct model *m, bool fast, int status)
@@ -604,11 +608,13 @@ static void check_low(const struct model *m, const struct stretch *block, uint64
     for (size_t i = 0; layout_wilderness(before) >= need && i < before->count; i++) {
         const struct stretch *s = &before->stretches[i];
         size_t taken = i + 1 == before->count ? need : 0;
-        if (s->region == DEFRAG_REGION_USED || (i > 0 && !s[-1].pinned) || s->granules < block->granules + taken)
+        if (s->region == DEFRAG_REGION_USED || (i > 0 && !s[-1].pinned)
+            || s->granules < block->granules + taken)
             continue;
         EXPECT(block->start <= s->start, "a block that was to be low is at %zu, and there was room at %zu",
                block->start, s->start);
-        EXPECT(block->start < s->start || m->last.moved_bytes == moved_before, "blocks moved, and there was room");
+        EXPECT(block->start < s->start || m->last.moved_bytes == moved_before,
+               "blocks moved, and there was room");
         return;
     }
 }
@@ -620,7 +626,8 @@ defrag_handle model_alloc(struct model *m, enum model_form form, const defrag_re
     bool fast = form == FORM_FAST || form == FORM_SLICE_FAST;
     bool requests = form == FORM_REQUEST;
     bool low = requests && (request->flags & DEFRAG_PLACE_LOW);
-    bool zeroed = form == FORM_SLICE || form == FORM_SLICE_FAST || (requests && (request->flags & DEFRAG_ZERO));
+    bool zeroed =
+        form == FORM_SLICE || form == FORM_SLICE_FAST || (requests && (request->flags & DEFRAG_ZERO));
     size_t bytes = requested(form, request);
     size_t padding = padding_of(m, form, request);
     size_t granules = support_granules(m->inside, bytes) + padding;
@@ -687,8 +694,8 @@ static void resized(struct model *m, struct model_block *block, size_t bytes)
 {
     size_t old = block->bytes;
     size_t usable = support_payload(m->inside, support_granules(m->inside, bytes));
-    EXPECT(m->build->size(m->pool, block->handle) == usable, "resized to %zu bytes: %zu usable, not %zu", bytes,
-           m->build->size(m->pool, block->handle), usable);
+    EXPECT(m->build->size(m->pool, block->handle) == usable, "resized to %zu bytes: %zu usable, not %zu",
+           bytes, m->build->size(m->pool, block->handle), usable);
     block->bytes = usable;
     block->contents = realloc(block->contents, usable);
     if (!block->contents)
@@ -768,7 +775,7 @@ void model_free(struct model *m, defrag_handle handle)
     m->stepping = false;
 }
 
-/* --- Access ------------------------------------------------------------------------------------------------ */
+/* --- Access ----------------------------------------------------------------------------------- */
 
 static void check_address(struct model *m, defrag_handle handle, const void *address, bool held)
 {
@@ -826,7 +833,8 @@ void model_unlock(struct model *m, defrag_handle handle)
 }
 
 /* What read and write answer; the range is looked at last. */
-static int access_status(struct model *m, enum handle_call call, defrag_handle handle, size_t offset, size_t bytes)
+static int access_status(struct model *m, enum handle_call call, defrag_handle handle, size_t offset,
+                         size_t bytes)
 {
     int status = statuses_of(call, state_of(m, handle));
     if (status != DEFRAG_OK)
@@ -878,7 +886,7 @@ void model_size(struct model *m, defrag_handle handle)
     end_unchanged(m);
 }
 
-/* --- Keeping in order ------------------------------------------------------------------------------------------ */
+/* --- Keeping in order ------------------------------------------------------------------------- */
 
 void model_clean(struct model *m)
 {
@@ -1101,7 +1109,8 @@ void model_probe_largest(struct model *m)
     size_t certain = m->last.largest_certain;
     if (fast)
         EXPECT_STATUS(try_alloc(m, true, fast), DEFRAG_OK);
-    EXPECT(try_alloc(m, true, fast ? fast + 1 : 0) != DEFRAG_OK, "largest_fast is %zu, but more is served", fast);
+    EXPECT(try_alloc(m, true, fast ? fast + 1 : 0) != DEFRAG_OK, "largest_fast is %zu, but more is served",
+           fast);
     if (certain) {
         EXPECT_STATUS(try_alloc(m, false, certain), DEFRAG_OK);
         EXPECT_STATUS(try_alloc(m, false, support_below(&m->random, certain)), DEFRAG_OK);
@@ -1111,7 +1120,7 @@ void model_probe_largest(struct model *m)
                "largest_certain is %zu, but more is served", certain);
 }
 
-/* --- The pool as a whole --------------------------------------------------------------------------------------- */
+/* --- The pool as a whole ---------------------------------------------------------------------- */
 
 struct stopping {
     size_t shown, stop;
@@ -1130,8 +1139,8 @@ void model_walk(struct model *m, size_t stop)
     begin(m);
     bool stops = stop > 0 && stop <= m->before.count;
     EXPECT_STATUS(m->build->walk(m->pool, stop_at, &s), stops ? DEFRAG_OUT_OF_RANGE : DEFRAG_OK);
-    EXPECT(s.shown == (stops ? stop : m->before.count), "walk shows %zu of %zu stretches to one who stops at %zu",
-           s.shown, m->before.count, stop);
+    EXPECT(s.shown == (stops ? stop : m->before.count),
+           "walk shows %zu of %zu stretches to one who stops at %zu", s.shown, m->before.count, stop);
     end_unchanged(m);
 }
 
@@ -1149,7 +1158,8 @@ void model_attach(struct model *m, size_t missing)
     defrag_pool *pool;
     EXPECT_STATUS(m->build->attach(&pool, copy.bytes, bytes, NULL), expected);
     EXPECT(!pool == (expected != DEFRAG_OK), "attach gives the pool %p", (void *)pool);
-    EXPECT(pool || memcmp(copy.bytes, m->buffer.bytes, bytes) == 0, "attach changed an image that it refused");
+    EXPECT(pool || memcmp(copy.bytes, m->buffer.bytes, bytes) == 0,
+           "attach changed an image that it refused");
     support_buffer_free(&copy);
     end_unchanged(m);
 }

@@ -66,8 +66,8 @@ struct model {
 enum model_form { FORM_ALLOC, FORM_FAST, FORM_SLICE, FORM_SLICE_FAST, FORM_REQUEST };
 
 /* A fresh pool in `bytes` bytes that begin `skew` bytes after an aligned address, with such flags in its configuration. */
-bool model_open(struct model *model, const struct defrag_build *build, size_t bytes, size_t skew, uint32_t flags,
-                bool hooked);
+bool model_open(struct model *model, const struct defrag_build *build, size_t bytes, size_t skew,
+                uint32_t flags, bool hooked);
 void model_close(struct model *model);
 
 /* The forms that take bytes alone take request->bytes. */

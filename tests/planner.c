@@ -361,7 +361,8 @@ static struct interval clear(struct heap *heap, size_t begin, size_t granules, s
     return interval;
 }
 
-struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken, size_t limit)
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken,
+                             size_t limit)
 {
     struct planned planned = {.slide = SIZE_MAX, .floor = SIZE_MAX};
     struct heap heap;
@@ -385,7 +386,8 @@ static size_t distance(const struct heap *heap, size_t begin, size_t block)
     return sum;
 }
 
-struct planned planner_around(const struct layout *layout, size_t block, size_t granules, size_t limit, uint32_t visits)
+struct planned planner_around(const struct layout *layout, size_t block, size_t granules, size_t limit,
+                              uint32_t visits)
 {
     struct planned planned = {.moved = limit, .slide = SIZE_MAX, .floor = SIZE_MAX};
     struct heap heap;

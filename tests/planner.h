@@ -34,12 +34,14 @@ struct planned planner_plan(const struct layout *layout, size_t granules, size_t
  * The same of a gap that begins where the gap below block `block` does: all that lies in it leaves, which is less
  * than `limit` granules; nor are more than `limit` blocks and holes looked at. SIZE_MAX: no limit.
  */
-struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken, size_t limit);
+struct planned planner_clear(const struct layout *layout, size_t block, size_t granules, size_t taken,
+                             size_t limit);
 
 /*
  * The same of a gap around block `block`, which lies at its begin in the end and costs its granules if it was
  * elsewhere: the cheapest of less than `limit` granules, empty slots given back.
  */
-struct planned planner_around(const struct layout *layout, size_t block, size_t granules, size_t limit, uint32_t visits);
+struct planned planner_around(const struct layout *layout, size_t block, size_t granules, size_t limit,
+                              uint32_t visits);
 
 #endif

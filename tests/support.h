@@ -38,7 +38,8 @@ void support_fail(const char *file, int line, const char *format, ...)
  * Where a failure's text goes. run.c gives it to cmocka; a program that is no
  * cmocka test defines one of its own, and then links no cmocka.
  */
-void support_report(const char *file, int line, const char *context, const char *text) __attribute__((noreturn));
+void support_report(const char *file, int line, const char *context, const char *text)
+    __attribute__((noreturn));
 
 /* Fails the test with a message unless the condition holds. */
 #define EXPECT(condition, ...)                            \

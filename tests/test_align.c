@@ -104,7 +104,8 @@ static const unsigned char *look(struct scene *s, const struct item *item)
 {
     const unsigned char *at = s->b->lock_shared(s->pool, item->handle);
     EXPECT(at, "no lock");
-    EXPECT((uintptr_t)at % item->alignment == 0, "%p is not aligned to %zu", (const void *)at, item->alignment);
+    EXPECT((uintptr_t)at % item->alignment == 0, "%p is not aligned to %zu", (const void *)at,
+           item->alignment);
     for (size_t i = 0; i < item->bytes; i++)
         EXPECT(at[i] == byte_of(item, i), "byte %zu is %02x", i, at[i]);
     EXPECT_STATUS(s->b->unlock(s->pool, item->handle), DEFRAG_OK);
@@ -485,7 +486,8 @@ static void resized_by_gathering(const struct defrag_build *b)
             drop(&s, gap);
             drop(&s, gap_above);
             if (pinned)
-                EXPECT(b->lock_shared(s.pool, first->handle) && b->lock_shared(s.pool, last->handle), "no lock");
+                EXPECT(b->lock_shared(s.pool, first->handle) && b->lock_shared(s.pool, last->handle),
+                       "no lock");
             (void)resize(&s, block, 4 + 5 + 7);
             EXPECT(free_granules(&s) == 0, "%zu granules are left", free_granules(&s));
             if (pinned) {

@@ -104,7 +104,8 @@ static void every_call_from_on_move_is_refused(const struct defrag_build *b)
             EXPECT_STATUS(b->alloc_fast(callback.pool, 1, &handle), DEFRAG_OK);
             s = support_statistics(b, callback.pool);
             size_t own = b->size(callback.pool, handle);
-            EXPECT_STATUS(b->resize(callback.pool, handle, how == 4 ? own + 40 : s.free_bytes + own), DEFRAG_OK);
+            EXPECT_STATUS(b->resize(callback.pool, handle, how == 4 ? own + 40 : s.free_bytes + own),
+                          DEFRAG_OK);
         }
         EXPECT(callback.calls > 0, "way %d moves nothing", how);
         EXPECT_STATUS(b->check(callback.pool), DEFRAG_OK);

@@ -277,7 +277,8 @@ static void hole_bound_is_a_bound(const struct defrag_build *build)
     EXPECT_STATUS(build->free(s.pool, &h[0]), DEFRAG_OK);
     EXPECT_STATUS(build->free(s.pool, &h[2]), DEFRAG_OK);
     EXPECT_STATUS(build->compact(s.pool), DEFRAG_OK);
-    EXPECT(inside_load(s.pool, &inside->hole_bound) == 8, "the holes have 4 and 8 granules, and the bound is %u",
+    EXPECT(inside_load(s.pool, &inside->hole_bound) == 8,
+           "the holes have 4 and 8 granules, and the bound is %u",
            (unsigned)inside_load(s.pool, &inside->hole_bound));
     for (size_t value = 0; value <= 90; value++)
         expect_range(&s, &inside->hole_bound, value, value <= 80);
@@ -343,7 +344,8 @@ static void withstand(struct specimen *s)
         EXPECT(walk == DEFRAG_OK, "check finds the pool sound, walk does not");
     EXPECT(memcmp(before, s->pool, s->bytes) == 0, "check or walk changed the pool");
     defrag_status attach = s->b->attach(&pool, s->buffer.bytes, s->buffer.size, NULL);
-    EXPECT((attach == DEFRAG_OK) == (pool != NULL), "attach answers %d and gives %p", (int)attach, (void *)pool);
+    EXPECT((attach == DEFRAG_OK) == (pool != NULL), "attach answers %d and gives %p", (int)attach,
+           (void *)pool);
     if (attach == DEFRAG_OK)
         EXPECT_STATUS(s->b->check(pool), DEFRAG_OK);
     else

@@ -547,7 +547,8 @@ static void a_free_block_that_leads_out(const struct defrag_build *b)
         struct inside_field owner = s.inside->owner_of(s.pool, s.handles[11]);
         uint64_t prev_free = (uint64_t)1 << (owner.shift - 1);
         inside_store(s.pool, &footer, large * prev_free);
-        inside_store(s.pool, &header, (uint64_t)s.inside->slot_of(s.handles[11]) << owner.shift | prev_free | 2);
+        inside_store(s.pool, &header,
+                     (uint64_t)s.inside->slot_of(s.handles[11]) << owner.shift | prev_free | 2);
         inside_store(s.pool, &offset, (end + s.inside->header) / s.inside->granule);
         found++;
     }
@@ -612,7 +613,8 @@ static void the_empty_slots(const struct defrag_build *b)
         EXPECT(is_kept(&s), "a refused alloc has written");
         restore(&s);
     }
-    struct inside_field first = s.inside->offset_of(s.pool, DEFRAG_NULL), tail = find_field(&s, "control.free_tail");
+    struct inside_field first = s.inside->offset_of(s.pool, DEFRAG_NULL),
+                        tail = find_field(&s, "control.free_tail");
     for (size_t i = 0; i < 2; i++) {
         inside_store(s.pool, i ? &tail : &first, 0);
         inside_store(s.pool, &first, i ? BLOCKS + 1 : 0);

@@ -364,8 +364,8 @@ static void expect_block(struct explorer *e, const struct canon_block *now, cons
     }
     const struct canon_block *old = block_before(e, slot);
     unsigned lock = kind_of_lock(e->before.slot[slot]);
-    EXPECT(now->size == (named ? change->size : old->size), "slot %u has %u granules, not %u", slot, now->size,
-           named ? change->size : old->size);
+    EXPECT(now->size == (named ? change->size : old->size), "slot %u has %u granules, not %u", slot,
+           now->size, named ? change->size : old->size);
     EXPECT(kind_of_lock(e->after.slot[slot]) == (named ? change->lock : lock), "slot %u: lock state", slot);
     EXPECT(e->now[slot] == e->generations[slot], "slot %u: its generation is another one", slot);
     if (now->at != old->at) {
@@ -376,8 +376,8 @@ static void expect_block(struct explorer *e, const struct canon_block *now, cons
     unsigned padding = padding_of(e, slot);
     EXPECT(padding_in(e->after.slot[slot]) == padding, "slot %u: its alignment is another one", slot);
     size_t bytes = payload_bytes(e, old->size < now->size ? old->size : now->size, padding);
-    EXPECT(memcmp(payload_at(e, now->at, padding), e->payloads[slot], bytes) == 0, "slot %u lost its contents",
-           slot);
+    EXPECT(memcmp(payload_at(e, now->at, padding), e->payloads[slot], bytes) == 0,
+           "slot %u lost its contents", slot);
 }
 
 static unsigned blocks_after(const struct explorer *e, const struct change *change)
@@ -392,7 +392,8 @@ static void expect_canonical(struct explorer *e)
 {
     memcpy(e->other, e->pool, e->bytes);
     e->canon->draw(e->pool, image(e->fresh), &e->after, e->now);
-    EXPECT(memcmp(e->other, e->pool, e->bytes) == 0, "the image is not the one that its canonical form tells");
+    EXPECT(memcmp(e->other, e->pool, e->bytes) == 0,
+           "the image is not the one that its canonical form tells");
 }
 
 static void note_state(struct explorer *e)
@@ -553,8 +554,8 @@ static void expect_low(const struct explorer *e, unsigned slot, unsigned granule
         if (s->region == DEFRAG_REGION_USED || (i > 0 && !s[-1].pinned) || s->granules < granules + taken)
             continue;
         size_t gap = (s->start + e->inside->header) / e->inside->granule - e->canon->first;
-        EXPECT(at <= gap && (at < gap || e->displaced == 0), "slot %u is at %zu, and there was room at %zu", slot, at,
-               gap);
+        EXPECT(at <= gap && (at < gap || e->displaced == 0), "slot %u is at %zu, and there was room at %zu",
+               slot, at, gap);
         return;
     }
 }
@@ -639,7 +640,8 @@ static void try_resize(struct explorer *e, unsigned slot, unsigned granules)
         return;
     }
     struct growth growth = growth_of(e, index, granules);
-    expect_changed(e, (struct change){moves_of(growth.way), slot, granules, kind_of_lock(e->before.slot[slot])});
+    expect_changed(e,
+                   (struct change){moves_of(growth.way), slot, granules, kind_of_lock(e->before.slot[slot])});
     /* What moves twice, to make room and into it, is displaced once. */
     EXPECT(e->displaced == growth.moved || (growth.way == GROWTH_ROOM && e->displaced < growth.moved),
            "%zu granules moved where %zu should have been", e->displaced, growth.moved);
@@ -662,7 +664,8 @@ static void try_free(struct explorer *e, unsigned slot)
 
 static void expect_address(const struct explorer *e, unsigned slot, const void *address)
 {
-    EXPECT(address == payload_at(e, block_before(e, slot)->at, padding_of(e, slot)), "slot %u is locked elsewhere", slot);
+    EXPECT(address == payload_at(e, block_before(e, slot)->at, padding_of(e, slot)),
+           "slot %u is locked elsewhere", slot);
 }
 
 static void try_lock(struct explorer *e, unsigned slot)
@@ -680,7 +683,8 @@ static void try_lock(struct explorer *e, unsigned slot)
         return;
     }
     expect_address(e, slot, address);
-    expect_changed(e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, kind_of_lock(CANON_ALONE)});
+    expect_changed(e,
+                   (struct change){MOVES_NONE, slot, block_before(e, slot)->size, kind_of_lock(CANON_ALONE)});
 }
 
 static void try_share(struct explorer *e, unsigned slot)
@@ -701,7 +705,8 @@ static void try_share(struct explorer *e, unsigned slot)
         expect_unchanged(e, "a second shared lock and its unlock");
         return;
     }
-    expect_changed(e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, kind_of_lock(CANON_SHARED)});
+    expect_changed(
+        e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, kind_of_lock(CANON_SHARED)});
 }
 
 static void try_unlock(struct explorer *e, unsigned slot)
@@ -715,7 +720,7 @@ static void try_unlock(struct explorer *e, unsigned slot)
         expect_changed(e, (struct change){MOVES_NONE, slot, block_before(e, slot)->size, 0});
 }
 
-/* --- Keeping in order -------------------------------------------------------------------------------------- */
+/* --- Keeping in order ------------------------------------------------------------------------- */
 
 /* Where compact puts the block of each slot: granules from the first block's place; and whether steps do too. */
 static void predict_places(struct explorer *e)
@@ -736,8 +741,9 @@ static void predict_places(struct explorer *e)
 static void expect_compacted(const struct explorer *e)
 {
     for (unsigned i = 0; i < e->after.blocks; i++)
-        EXPECT(e->after.block[i].at == e->compacted_at[e->after.block[i].slot], "compact leaves slot %u at %u, not %u",
-               e->after.block[i].slot, e->after.block[i].at, e->compacted_at[e->after.block[i].slot]);
+        EXPECT(e->after.block[i].at == e->compacted_at[e->after.block[i].slot],
+               "compact leaves slot %u at %u, not %u", e->after.block[i].slot, e->after.block[i].at,
+               e->compacted_at[e->after.block[i].slot]);
     EXPECT(e->after.cursor == 2 * e->after.blocks, "the pool is compact, and the cursor is not at the top");
 }
 
@@ -758,8 +764,8 @@ static void expect_settled(const struct explorer *e)
         const struct canon_block *block = &e->after.block[i];
         bool loose = e->after.slot[block->slot] == CANON_UNLOCKED;
         hole = block->gap > hole ? block->gap : hole;
-        EXPECT(!loose || (block->gap == 0 && block->size > hole), "compact leaves slot %u above a hole of %u granules",
-               block->slot, hole);
+        EXPECT(!loose || (block->gap == 0 && block->size > hole),
+               "compact leaves slot %u above a hole of %u granules", block->slot, hole);
     }
 }
 
@@ -798,7 +804,8 @@ static void try_scramble(struct explorer *e, unsigned seed)
     for (unsigned i = 0; i < e->after.blocks; i++) {
         const struct canon_block *now = &e->after.block[i];
         bool must = kind_of_lock(e->before.slot[now->slot]) == 0 && has_company(e, stretch_of(e, now->slot));
-        EXPECT(!must || now->at != block_before(e, now->slot)->at, "scramble leaves slot %u where it was", now->slot);
+        EXPECT(!must || now->at != block_before(e, now->slot)->at, "scramble leaves slot %u where it was",
+               now->slot);
     }
 }
 
@@ -815,8 +822,9 @@ static void expect_step(struct explorer *e, defrag_status status, size_t budget,
             continue;
         count++;
         EXPECT(now->at < block_before(e, now->slot)->at, "a step moves slot %u up", now->slot);
-        EXPECT(!e->is_fresh || now->at == e->compacted_at[now->slot], "a step moves slot %u to %u, and compact to %u",
-               now->slot, now->at, e->compacted_at[now->slot]);
+        EXPECT(!e->is_fresh || now->at == e->compacted_at[now->slot],
+               "a step moves slot %u to %u, and compact to %u", now->slot, now->at,
+               e->compacted_at[now->slot]);
     }
     EXPECT(moved == e->displaced * e->inside->granule, "a step moved %zu granules and says %zu bytes",
            e->displaced, moved);
@@ -888,8 +896,8 @@ static void expect_same_end(struct explorer *e)
     size_t moved = step_to_end(e, budget);
     EXPECT_STATUS(e->build->clean(e->pool), DEFRAG_OK);
     EXPECT(e->canon->read(e->pool, &e->after, e->now), "steps leave another pool than compact");
-    EXPECT(moved == displaced(e) * e->inside->granule, "steps of %zu bytes move %zu bytes, and %zu granules are elsewhere",
-           budget, moved, displaced(e));
+    EXPECT(moved == displaced(e) * e->inside->granule,
+           "steps of %zu bytes move %zu bytes, and %zu granules are elsewhere", budget, moved, displaced(e));
     expect_slid(e);
     if (same_places(&e->after, &by_compact))
         return;
@@ -900,7 +908,7 @@ static void expect_same_end(struct explorer *e)
     expect_settled(e);
 }
 
-/* --- A look at the state ---------------------------------------------------------------------------------- */
+/* --- A look at the state ---------------------------------------------------------------------- */
 
 /* Every call that takes a handle refuses this one, which names no block. */
 static void expect_stale(struct explorer *e, defrag_handle handle)
@@ -911,7 +919,8 @@ static void expect_stale(struct explorer *e, defrag_handle handle)
     defrag_handle passed = handle;
     EXPECT_STATUS(e->build->try_lock(e->pool, handle, &address), DEFRAG_STALE);
     EXPECT_STATUS(e->build->try_lock_shared(e->pool, handle, &shared), DEFRAG_STALE);
-    EXPECT(!e->build->lock(e->pool, handle) && !e->build->lock_shared(e->pool, handle), "a stale handle is locked");
+    EXPECT(!e->build->lock(e->pool, handle) && !e->build->lock_shared(e->pool, handle),
+           "a stale handle is locked");
     EXPECT_STATUS(e->build->unlock(e->pool, handle), DEFRAG_STALE);
     EXPECT_STATUS(e->build->free(e->pool, &passed), handle.bits ? DEFRAG_STALE : DEFRAG_OK);
     EXPECT(passed.bits == handle.bits, "a refused free took the handle");
@@ -1003,7 +1012,7 @@ static void look(struct explorer *e)
     look_at_stale(e);
 }
 
-/* --- All calls from one state --------------------------------------------------------------------------------- */
+/* --- All calls from one state ----------------------------------------------------------------- */
 
 static void try_step_of(struct explorer *e, struct space_step step)
 {
@@ -1082,7 +1091,7 @@ static void expand(struct explorer *e, size_t number, unsigned turn)
     expect_same_end(e);
 }
 
-/* --- The search -------------------------------------------------------------------------------------------------- */
+/* --- The search ------------------------------------------------------------------------------- */
 
 static void on_enter(void *context) { (void)context; }
 
@@ -1091,7 +1100,8 @@ static void on_move(void *context, defrag_handle handle, void *from, void *to, s
     const struct explorer *e = context;
     unsigned slot = e->inside->slot_of(handle);
     (void)from;
-    EXPECT(slot >= 1 && slot <= e->before.slots && e->block_of[slot] != 0, "on_move: no block has this handle");
+    EXPECT(slot >= 1 && slot <= e->before.slots && e->block_of[slot] != 0,
+           "on_move: no block has this handle");
     EXPECT(kind_of_lock(e->before.slot[slot]) == 0, "on_move: slot %u is locked", slot);
     EXPECT(memcmp(to, e->payloads[slot], bytes) == 0, "on_move: slot %u has lost its contents", slot);
 }
@@ -1115,7 +1125,8 @@ static void explorer_open(struct explorer *e, const struct scope *scope, const s
     if (e->manual)
         e->config.flags = DEFRAG_MANUAL;
     if (scope->configuration == HOOKED)
-        e->config = (defrag_config){.enter = on_enter, .leave = on_enter, .on_move = on_move, .move_context = e};
+        e->config =
+            (defrag_config){.enter = on_enter, .leave = on_enter, .on_move = on_move, .move_context = e};
     e->pool = support_pool_of(build, &e->buffer, scope->granules, config_of(e));
     e->bytes = support_statistics(build, e->pool).pool_bytes;
     e->fresh = image_new(e->bytes);
@@ -1175,21 +1186,24 @@ static bool explore(const struct scope *scope, const struct defrag_build *build)
     explorer_open(e, scope, build);
     size_t expanded = search(e);
     bool complete = expanded == e->space.count && !e->space.full;
-    printf("# %s, %u granules, %u handles, %s: %zu states, %llu transitions (%llu calls, %llu of them to one block "
+    printf("# %s, %u granules, %u handles, %s: %zu states, %llu transitions (%llu calls, %llu of them to one "
+           "block "
            "more), depth %u: ",
-           build->name, scope->granules, scope->handles, configuration_names[scope->configuration], e->space.count,
-           (unsigned long long)e->transitions, (unsigned long long)e->calls, (unsigned long long)e->edge, e->depth);
+           build->name, scope->granules, scope->handles, configuration_names[scope->configuration],
+           e->space.count, (unsigned long long)e->transitions, (unsigned long long)e->calls,
+           (unsigned long long)e->edge, e->depth);
     printf("more than largest_certain is served in %llu of the %llu states where that may be, ",
            (unsigned long long)e->beyond, (unsigned long long)e->bounds);
     printf("steps leave something to compact in %llu states, ", (unsigned long long)e->left);
     if (complete)
         printf("complete\n");
     else
-        printf("NOT COMPLETE, out of %s with %zu states expanded\n", e->space.full ? "memory" : "time", expanded);
+        printf("NOT COMPLETE, out of %s with %zu states expanded\n", e->space.full ? "memory" : "time",
+               expanded);
     return complete;
 }
 
-/* --- Scopes ---------------------------------------------------------------------------------------------------------- */
+/* --- Scopes ----------------------------------------------------------------------------------- */
 
 /*
  * What `make check` visits, and what `make exhaustive` does; in each list the
@@ -1291,7 +1305,7 @@ static struct scope parse(int argc, char **argv)
     return scope;
 }
 
-/* --- One process for each scope, as many at once as there are processors ------------------------------------------------ */
+/* --- One process for each scope, as many at once as there are processors ---------------------- */
 
 struct job {
     pid_t process;
@@ -1322,8 +1336,8 @@ static bool finish(const struct job *jobs, size_t count, size_t number)
     if (!scope)
         abort();
     bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    printf("%sok %zu - every reachable state of %u granules and %u handles, %s [%s]\n", passed ? "" : "not ", number,
-           scope->granules, scope->handles, configuration_names[scope->configuration], scope->build);
+    printf("%sok %zu - every reachable state of %u granules and %u handles, %s [%s]\n", passed ? "" : "not ",
+           number, scope->granules, scope->handles, configuration_names[scope->configuration], scope->build);
     return passed;
 }
 

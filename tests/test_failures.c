@@ -44,7 +44,8 @@ static void check_contents(struct sequence *s)
             continue;
         EXPECT_STATUS(s->build->read(s->pool, block->handle, 0, bytes, block->bytes), DEFRAG_OK);
         for (size_t b = 0; b < block->bytes; b++)
-            EXPECT(bytes[b] == block->value, "byte %zu of block %zu is %u, not %u", b, i, bytes[b], block->value);
+            EXPECT(bytes[b] == block->value, "byte %zu of block %zu is %u, not %u", b, i, bytes[b],
+                   block->value);
     }
 }
 
@@ -197,6 +198,7 @@ static void every_request_fails(const struct defrag_build *build)
 
 int main(void)
 {
-    static const struct support_test tests[] = {{"every n-th request meets a full pool", every_request_fails}};
+    static const struct support_test tests[] = {
+        {"every n-th request meets a full pool", every_request_fails}};
     return support_run("failures", tests, sizeof tests / sizeof tests[0]);
 }

@@ -260,7 +260,8 @@ static void others_leave(void *context)
 
 static void others_work_during_compaction(const struct defrag_build *b)
 {
-    static const defrag_config shared = {.enter = others_enter, .leave = others_leave, .section_context = &others};
+    static const defrag_config shared = {
+        .enter = others_enter, .leave = others_leave, .section_context = &others};
     for (uint64_t seed = 1; seed <= 100; seed++) {
         struct support_buffer buffer;
         support_context("%s, seed %llu", b->name, (unsigned long long)seed);

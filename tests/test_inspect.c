@@ -125,7 +125,8 @@ static defrag_status compare(void *context, const defrag_block *block)
                && (const unsigned char *)shown->pool + told->payload_offset == block->payload
                && (uintptr_t)block->payload % slot->alignment == 0,
            "another payload");
-    EXPECT(slot->shared_locks == block->shared_locks && slot->is_exclusive == (bool)block->exclusive, "other locks");
+    EXPECT(slot->shared_locks == block->shared_locks && slot->is_exclusive == (bool)block->exclusive,
+           "other locks");
     return DEFRAG_OK;
 }
 
@@ -142,7 +143,8 @@ static void sound(const struct defrag_build *build)
                inspection.fault.text);
         EXPECT_STATUS(build->walk(s.pool, compare, &shown), DEFRAG_OK);
         EXPECT(shown.next == inspection.block_count, "too many blocks");
-        EXPECT(inspection.slot_count == support_statistics(build, s.pool).slots, "%zu slots", inspection.slot_count);
+        EXPECT(inspection.slot_count == support_statistics(build, s.pool).slots, "%zu slots",
+               inspection.slot_count);
         EXPECT(inspection.bytes == s.bytes, "another length");
         inspect_release(&inspection);
         discard(&s);
@@ -174,7 +176,8 @@ static void judge(const struct specimen *s, struct tally *tally)
         EXPECT(inspection.blocks[i].offset == at, "a gap, or an overlap, at 0x%llx", (unsigned long long)at);
         at += inspection.blocks[i].bytes;
     }
-    EXPECT(at == inspection.table_offset && at <= inspection.bytes, "the blocks end at 0x%llx", (unsigned long long)at);
+    EXPECT(at == inspection.table_offset && at <= inspection.bytes, "the blocks end at 0x%llx",
+           (unsigned long long)at);
     tally->judged++;
     tally->damaged += damaged;
     inspect_release(&inspection);
@@ -184,8 +187,9 @@ static void judge(const struct specimen *s, struct tally *tally)
 static void damage_count(struct specimen *s, uint64_t *random)
 {
     const struct inside *in = s->inside;
-    const struct inside_field counts[] = {in->busy, in->cursor, in->hole_bound, in->skipped, in->base, in->free_lowest,
-                                          in->peak_live, in->peak_blocks, in->fewest_free, in->granules};
+    const struct inside_field counts[] = {in->busy,        in->cursor,      in->hole_bound, in->skipped,
+                                          in->base,        in->free_lowest, in->peak_live,  in->peak_blocks,
+                                          in->fewest_free, in->granules};
     const struct inside_field *field = &counts[support_below(random, sizeof counts / sizeof counts[0])];
     uint64_t step = support_below(random, 4) == 0 ? support_random(random) : support_below(random, 9) - 4;
     inside_store(s->pool, field, inside_load(s->pool, field) + step);
@@ -199,7 +203,8 @@ static void damage(struct specimen *s, const struct inside_field *fields, size_t
         unsigned char *byte = &s->buffer.bytes[support_below(random, s->bytes)];
         switch (support_below(random, 5)) {
         case 0:
-            inside_store(s->pool, field, inside_load(s->pool, field) ^ UINT64_C(1) << support_below(random, field->bits));
+            inside_store(s->pool, field,
+                         inside_load(s->pool, field) ^ UINT64_C(1) << support_below(random, field->bits));
             break;
         case 1:
             inside_store(s->pool, field, inside_load(s->pool, other) + support_below(random, 3) - 1);
@@ -410,7 +415,8 @@ static void resumes(const struct defrag_build *build)
     struct inside_field owner = s.inside->owner_of(s.pool, handles[4]);
     memset(s.buffer.bytes + owner.byte, 0xee, s.inside->header);
     struct inspection inspection = read_sound(&s);
-    EXPECT(inspection.fault.offset == owner.byte, "damage at 0x%llx", (unsigned long long)inspection.fault.offset);
+    EXPECT(inspection.fault.offset == owner.byte, "damage at 0x%llx",
+           (unsigned long long)inspection.fault.offset);
     EXPECT(inspection.block_count == 11, "%zu blocks", inspection.block_count);
     for (size_t i = 0; i < 11; i++) {
         enum inspect_kind kind = i == 4 ? INSPECT_UNREADABLE : i == 10 ? INSPECT_WILDERNESS : INSPECT_USED;
@@ -429,8 +435,8 @@ static void expect_refusal(const uint8_t *bytes, size_t count, size_t from, enum
     struct inspection inspection;
     struct inspect_error error = {""};
     enum inspect_result got = inspect_read(&inspection, bytes, count, from, &error);
-    EXPECT(got == result && strstr(error.text, words), "%zu bytes from %zu: %d, '%s'; wanted was %d, '%s'", count,
-           from, got, error.text, result, words);
+    EXPECT(got == result && strstr(error.text, words), "%zu bytes from %zu: %d, '%s'; wanted was %d, '%s'",
+           count, from, got, error.text, result, words);
 }
 
 static void cut(const struct defrag_build *build)
@@ -505,7 +511,8 @@ static void identity(const struct defrag_build *build)
     restore(&s);
     memset(s.buffer.bytes, 0xff, s.inside->host_bytes);
     struct inspection inspection = read_sound(&s);
-    EXPECT(inspection.host == UINT64_MAX && inspection.fault.text[0] == '\0', "a host word of garbage is damage");
+    EXPECT(inspection.host == UINT64_MAX && inspection.fault.text[0] == '\0',
+           "a host word of garbage is damage");
     inspect_release(&inspection);
     discard(&s);
 }

@@ -50,11 +50,14 @@ static void side_by_side(const struct defrag_build *b)
     for (unsigned i = 0; i < 6; i++) {
         defrag_handle pin;
         uint64_t moved = support_statistics(b, pool).moved_bytes;
-        EXPECT_STATUS(place(b, pool, support_payload(inside, 10), DEFRAG_PLACE_LOW | DEFRAG_ZERO, &pin), DEFRAG_OK);
+        EXPECT_STATUS(place(b, pool, support_payload(inside, 10), DEFRAG_PLACE_LOW | DEFRAG_ZERO, &pin),
+                      DEFRAG_OK);
         const unsigned char *at = lock(b, pool, pin);
-        EXPECT(at == (last ? last + 10 * inside->granule : bottom), "pin %u is not the lowest that can be", i);
-        EXPECT(support_statistics(b, pool).moved_bytes - moved < (10 + 8) * inside->granule, "pin %u cost %llu bytes",
-               i, (unsigned long long)(support_statistics(b, pool).moved_bytes - moved));
+        EXPECT(at == (last ? last + 10 * inside->granule : bottom), "pin %u is not the lowest that can be",
+               i);
+        EXPECT(support_statistics(b, pool).moved_bytes - moved < (10 + 8) * inside->granule,
+               "pin %u cost %llu bytes", i,
+               (unsigned long long)(support_statistics(b, pool).moved_bytes - moved));
         last = at;
     }
     for (unsigned i = 0; i < 20; i++) {

@@ -188,7 +188,8 @@ static void growth_counts_the_block_itself(const struct defrag_build *b)
         EXPECT_STATUS(b->free(shelf.pool, &above), DEFRAG_OK);
         EXPECT_STATUS(b->resize(shelf.pool, growing, support_payload(inside_of(b->name), 5)), DEFRAG_OK);
         uint64_t moved = support_statistics(b, shelf.pool).moved_bytes;
-        EXPECT(moved == (alone < 5 ? alone : 5) * b->alignment, "%llu bytes moved", (unsigned long long)moved);
+        EXPECT(moved == (alone < 5 ? alone : 5) * b->alignment, "%llu bytes moved",
+               (unsigned long long)moved);
         support_buffer_free(&shelf.buffer);
     }
 }

@@ -241,8 +241,9 @@ static void expect_few_steps(const struct defrag_build *build, defrag_pool *pool
         steps++;
     EXPECT(watch.moves <= blocks, "%lu moves of %zu blocks", watch.moves, blocks);
     size_t most = 2 * ((8 * (blocks - watch.moves) + watch.bytes) / budget) + 1;
-    EXPECT(steps <= most, "%zu steps of %zu bytes for %zu blocks, %lu of which move with %lu bytes: more than %zu",
-           steps, budget, blocks, watch.moves, watch.bytes, most);
+    EXPECT(steps <= most,
+           "%zu steps of %zu bytes for %zu blocks, %lu of which move with %lu bytes: more than %zu", steps,
+           budget, blocks, watch.moves, watch.bytes, most);
 }
 
 static void steps_are_as_few_as_work_and_budget_say(const struct defrag_build *build)

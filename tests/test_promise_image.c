@@ -19,7 +19,8 @@ struct image {
 #define HOST_LIMIT_BYTES 4 /* `limit_at` of inside.h */
 
 /* A used pool: blocks of several sizes, two of them aligned, gaps, locks, an empty slot, compaction under way. */
-static struct image make_image(const struct defrag_build *b, defrag_handle *handles, const defrag_config *config)
+static struct image make_image(const struct defrag_build *b, defrag_handle *handles,
+                               const defrag_config *config)
 {
     struct image image;
     unsigned char text[64];
@@ -71,7 +72,8 @@ static void attaches_elsewhere(const struct defrag_build *b)
         EXPECT_STATUS(b->attach(&pool, copy.bytes, copy.size, NULL), DEFRAG_OK);
         EXPECT((unsigned char *)pool == copy.bytes, "the pool is not at the buffer's begin");
         EXPECT_STATUS(b->check(pool), DEFRAG_OK);
-        EXPECT(inside_load(pool, &inside_of(b->name)->base) == residue % (128 * g), "another address is noted");
+        EXPECT(inside_load(pool, &inside_of(b->name)->base) == residue % (128 * g),
+               "another address is noted");
         expect_contents(b, pool, handles);
         defrag_statistics old = support_statistics(b, image.pool);
         defrag_statistics now = support_statistics(b, pool);
@@ -177,7 +179,8 @@ static void refuses_short_buffers(const struct defrag_build *b)
     support_buffer_free(&image.buffer);
 }
 
-static struct inside_field field_named(const struct defrag_build *b, const defrag_pool *pool, const char *name)
+static struct inside_field field_named(const struct defrag_build *b, const defrag_pool *pool,
+                                       const char *name)
 {
     static struct inside_field fields[400];
     size_t count = inside_of(b->name)->guarded(pool, fields, 400);
@@ -309,7 +312,10 @@ static void attaches_where_blocks_stay_aligned(const struct defrag_build *b)
             image.pool = support_pool_of(b, &image.buffer, 600, NULL);
             image.bytes = support_statistics(b, image.pool).pool_bytes;
             for (unsigned i = 0; i < 3; i++) {
-                const defrag_request wanted = {.bytes = 40, .alignment = i == 1 ? g << k : i == 2 ? g << 7 : 1};
+                const defrag_request wanted = {.bytes = 40,
+                                               .alignment = i == 1   ? g << k
+                                                            : i == 2 ? g << 7
+                                                                     : 1};
                 EXPECT_STATUS(b->alloc_request(image.pool, &wanted, &handles[i]), DEFRAG_OK);
             }
             memset(text, (int)k + 1, sizeof text);
@@ -359,7 +365,8 @@ static void every_byte_changed(const struct defrag_build *b)
                    "attach answers %d", (int)status);
             EXPECT((pool != NULL) == (status == DEFRAG_OK), "attach answers %d and gives %p", (int)status,
                    (void *)pool);
-            if (at < inside->host_bytes || (at >= inside->limit_at && at < inside->limit_at + HOST_LIMIT_BYTES))
+            if (at < inside->host_bytes
+                || (at >= inside->limit_at && at < inside->limit_at + HOST_LIMIT_BYTES))
                 EXPECT_STATUS(status, DEFRAG_OK);
             if (status == DEFRAG_OK)
                 use_to_the_end(b, pool, handles);

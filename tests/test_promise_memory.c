@@ -37,8 +37,8 @@ static void expect_promise(const struct state *s, size_t granules, int status)
         tally.exact += free == granules + t;
         tally.one_short += free + 1 == granules + t;
     }
-    EXPECT((status == DEFRAG_NO_MEMORY) == (free < granules + t), "F = %zu, s = %zu, t = %zu: status %d", free,
-           granules, t, status);
+    EXPECT((status == DEFRAG_NO_MEMORY) == (free < granules + t), "F = %zu, s = %zu, t = %zu: status %d",
+           free, granules, t, status);
     size_t bound = (pins + 1) * (granules - 1) + 1 + t;
     if (top && free >= bound)
         EXPECT(status == DEFRAG_OK, "T3 promises %zu granules, status %d", granules, status);
@@ -160,7 +160,8 @@ static void try_resize(struct state *s, size_t index, size_t granules)
     defrag_status status = s->build->resize(s->pool, handle, bytes);
     expect_one_of(layout_predict_resize(&s->layout, index, bytes, false), status);
     if (s->layout.locked == 0 && granules <= s->layout.capacity)
-        EXPECT((status == DEFRAG_OK) == (s->layout.free + layout_trim(&s->layout) + block->granules >= granules),
+        EXPECT((status == DEFRAG_OK)
+                   == (s->layout.free + layout_trim(&s->layout) + block->granules >= granules),
                "%zu free, %zu its own, %zu wanted: status %d", s->layout.free, block->granules, granules,
                (int)status);
     if (status != DEFRAG_OK) {

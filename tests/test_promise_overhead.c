@@ -78,13 +78,14 @@ static void table_grows_on_demand(const struct defrag_build *build)
     defrag_pool *pool = support_pool_of(build, &buffer, BLOCKS * 10, NULL);
     size_t word = support_statistics(build, pool).slot_bytes;
     size_t start = table_bytes(build, pool);
-    EXPECT(start <= round_up(2 * word, build->alignment) + word, "an empty pool has a table of %zu bytes", start);
+    EXPECT(start <= round_up(2 * word, build->alignment) + word, "an empty pool has a table of %zu bytes",
+           start);
     for (size_t i = 0; i < BLOCKS; i++) {
         size_t before = table_bytes(build, pool);
         EXPECT_STATUS(build->alloc(pool, 1, &handles[i]), DEFRAG_OK);
         size_t expected = round_up((i + 2) * word, build->alignment) - round_up(2 * word, build->alignment);
-        EXPECT(table_bytes(build, pool) == start + expected, "%zu blocks: a table of %zu bytes, it was %zu", i + 1,
-               table_bytes(build, pool), before);
+        EXPECT(table_bytes(build, pool) == start + expected, "%zu blocks: a table of %zu bytes, it was %zu",
+               i + 1, table_bytes(build, pool), before);
     }
     /* Slots below the highest live one are used again before the table grows. */
     size_t full = table_bytes(build, pool);

@@ -81,7 +81,8 @@ static void run_sequence(const struct defrag_build *build, uint64_t seed)
     static struct sequence s;
     draw_begin(&s.draw, REGISTERS, seed);
     struct ops_pool pool = {.bytes = pool_size_of(build, seed, &s)};
-    pool.skew = pool.bytes > 100000 || support_below(&s.draw.random, 3) ? 0 : support_below(&s.draw.random, 32);
+    pool.skew =
+        pool.bytes > 100000 || support_below(&s.draw.random, 3) ? 0 : support_below(&s.draw.random, 32);
     pool.manual = support_below(&s.draw.random, 6) == 0;
     pool.scrambles = support_below(&s.draw.random, 6) == 0;
     pool.hooked = support_below(&s.draw.random, 2);

@@ -68,7 +68,8 @@ static size_t count_of(const struct shape *shape)
 }
 
 /* Allocates the items and then frees the gaps; returns the granules that are left above them. */
-static size_t fill(const struct defrag_build *b, defrag_pool *pool, const struct shape *shape, defrag_handle *handles)
+static size_t fill(const struct defrag_build *b, defrag_pool *pool, const struct shape *shape,
+                   defrag_handle *handles)
 {
     const struct inside *inside = inside_of(b->name);
     size_t count = count_of(shape);
@@ -106,13 +107,14 @@ static defrag_pool *build_shape(const struct defrag_build *b, const struct shape
     return pool;
 }
 
-static void check_item(const struct defrag_build *b, const struct shape *shape, size_t i, const struct stretch *s,
-                       size_t bottom)
+static void check_item(const struct defrag_build *b, const struct shape *shape, size_t i,
+                       const struct stretch *s, size_t bottom)
 {
     const struct inside *inside = inside_of(b->name);
     size_t payload = support_payload(inside, (size_t)(shape->items[i] % PIN));
-    EXPECT((s->start - bottom) / inside->granule == (size_t)shape->places[i], "%s: item %zu is at %zu, not %d",
-           shape->name, i, (s->start - bottom) / inside->granule, shape->places[i]);
+    EXPECT((s->start - bottom) / inside->granule == (size_t)shape->places[i],
+           "%s: item %zu is at %zu, not %d", shape->name, i, (s->start - bottom) / inside->granule,
+           shape->places[i]);
     for (size_t at = 0; at < payload; at++)
         EXPECT(s->payload[at] == i + 1, "%s: item %zu lost its contents", shape->name, i);
 }
@@ -142,9 +144,11 @@ static void run_shape(const struct defrag_build *b, const struct shape *shape, u
     size_t bottom = layout.stretches[0].start;
     size_t index = (size_t)(layout_find(&layout, handles[shape->block]) - layout.stretches);
     struct growth growth = growth_plan(&layout, index, shape->granules, flags != 0, 0);
-    EXPECT(growth.way == shape->way, "%s: way %d is the cheapest, not %d", shape->name, (int)growth.way, (int)shape->way);
+    EXPECT(growth.way == shape->way, "%s: way %d is the cheapest, not %d", shape->name, (int)growth.way,
+           (int)shape->way);
     uint64_t moved = support_statistics(b, pool).moved_bytes;
-    EXPECT_STATUS(b->resize(pool, handles[shape->block], support_payload(inside, shape->granules)), shape->status);
+    EXPECT_STATUS(b->resize(pool, handles[shape->block], support_payload(inside, shape->granules)),
+                  shape->status);
     moved = support_statistics(b, pool).moved_bytes - moved;
     EXPECT(moved == displaced(shape) * inside->granule, "%s: %llu bytes moved", shape->name,
            (unsigned long long)moved);
@@ -307,18 +311,21 @@ static void grow_small(const struct defrag_build *b, defrag_pool *pool, const st
     struct growth growth = growth_plan(layout, index, heap->want, false, 0);
     size_t fewest = fewest_moved(heap);
     uint64_t before = support_statistics(b, pool).moved_bytes;
-    defrag_status status = b->resize(pool, layout->stretches[index].handle, support_payload(inside, heap->want));
+    defrag_status status =
+        b->resize(pool, layout->stretches[index].handle, support_payload(inside, heap->want));
     size_t moved = (size_t)(support_statistics(b, pool).moved_bytes - before) / inside->granule;
     bool served = status == DEFRAG_OK;
     EXPECT(served == (growth.way != GROWTH_NONE), "growing to %zu answers %d", heap->want, (int)status);
     EXPECT(!served || moved == growth.moved || moved + growth.own == growth.moved,
            "%zu granules moved where %zu should have been", moved, growth.moved);
     EXPECT(served || moved == 0, "a refused request moved something");
-    EXPECT(!served || moved >= fewest, "%zu granules moved, and no rearrangement moves fewer than %zu", moved, fewest);
-    EXPECT(growth_gather(layout, index, heap->want) == fewest_in_order(heap, 0, 0, 0), "gathering is not the cheapest");
+    EXPECT(!served || moved >= fewest, "%zu granules moved, and no rearrangement moves fewer than %zu", moved,
+           fewest);
+    EXPECT(growth_gather(layout, index, heap->want) == fewest_in_order(heap, 0, 0, 0),
+           "gathering is not the cheapest");
     if (layout->locked == 0)
-        EXPECT(served == (layout->free + heap->size[heap->own] >= heap->want), "nothing is locked, and it answers %d",
-               (int)status);
+        EXPECT(served == (layout->free + heap->size[heap->own] >= heap->want),
+               "nothing is locked, and it answers %d", (int)status);
     small_tally.served += served;
     small_tally.refused += !served && fewest != SIZE_MAX;
     small_tally.least += served && moved == fewest;
@@ -354,10 +361,10 @@ static void the_least_that_can_be(const struct defrag_build *b)
         }
         support_buffer_free(&buffer);
     }
-    printf("# %s: %lu small heaps, %lu growths served, %lu of them with the least that any rearrangement moves, "
+    printf("# %s: %lu small heaps, %lu growths served, %lu with the least that any rearrangement moves, "
            "%zu granules where %zu would do; %lu refused that were possible\n",
-           b->name, small_tally.heaps, small_tally.served, small_tally.least, small_tally.moved, small_tally.fewest,
-           small_tally.refused);
+           b->name, small_tally.heaps, small_tally.served, small_tally.least, small_tally.moved,
+           small_tally.fewest, small_tally.refused);
 }
 
 /* --- Pools that are churned nearly full ------------------------------------------------------ */
@@ -409,7 +416,8 @@ static void run_churn(const struct defrag_build *b, uint64_t seed)
             model_free(&m, handles[which]);
             handles[which] = handles[--live];
         } else {
-            const defrag_request request = {.bytes = 1 + support_below(&random, support_below(&random, 4) ? 40 : 400)};
+            const defrag_request request = {
+                .bytes = 1 + support_below(&random, support_below(&random, 4) ? 40 : 400)};
             handles[live] = model_alloc(&m, FORM_ALLOC, &request);
             if (handles[live].bits && support_below(&random, 100) < pins)
                 model_lock_shared(&m, handles[live], true);

@@ -146,8 +146,8 @@ static void expect_plan(struct churn *c, size_t granules, size_t grow, const str
     EXPECT(found == expected->found, "%s plan", found ? "a" : "no");
     EXPECT(!found || (plan.moved == expected->moved && plan.leave == expected->leave),
            "%zu granules and %zu leave, not %zu and %zu", plan.moved, plan.leave, expected->moved, expected->leave);
-    EXPECT(!found || plan.visits == expected->visits, "%llu visits, not %llu", (unsigned long long)plan.visits,
-           (unsigned long long)expected->visits);
+    EXPECT(!found || plan.visits == expected->visits, "%llu visits, not %llu",
+           (unsigned long long)plan.visits, (unsigned long long)expected->visits);
 }
 
 static void note(const struct planned *plan)
@@ -182,7 +182,8 @@ static void ask(struct churn *c)
     }
     uint64_t moved = support_statistics(c->b, c->pool).moved_bytes;
     defrag_handle handle;
-    int status = alone ? c->b->make_room(c->pool, request.bytes) : c->b->alloc_request(c->pool, &request, &handle);
+    int status =
+        alone ? c->b->make_room(c->pool, request.bytes) : c->b->alloc_request(c->pool, &request, &handle);
     EXPECT_STATUS(status, expected);
     moved = support_statistics(c->b, c->pool).moved_bytes - moved;
     EXPECT(moved == (status == DEFRAG_OK ? plan.moved : 0) * c->inside->granule,
@@ -225,7 +226,8 @@ static void clear(struct churn *c)
         const struct stretch *s = c->layout.stretches;
         while (s->start < start)
             s++;
-        EXPECT(s->region != DEFRAG_REGION_USED && s->start == start && s->granules >= granules, "no gap there");
+        EXPECT(s->region != DEFRAG_REGION_USED && s->start == start && s->granules >= granules,
+               "no gap there");
         tally.cleared += moved > 0;
     } else {
         layout_copy_idle(&c->layout, c->image, (const unsigned char *)c->pool);
@@ -309,8 +311,8 @@ static void each_event_is_as_planned(const struct defrag_build *b)
            "%lu places cleared, %lu not\n",
            b->name, tally.evacuations, tally.slides, tally.unpromised, tally.refused, tally.sinks,
            tally.leaves, tally.between, tally.cut, tally.cleared, tally.kept);
-    bool all = tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks && tally.between
-               && tally.cut && tally.cleared && tally.kept;
+    bool all = tally.evacuations && tally.slides && tally.refused && tally.unpromised && tally.sinks
+               && tally.between && tally.cut && tally.cleared && tally.kept;
     EXPECT(all || support_effort() < 100, "a kind of event never happened");
 }
 

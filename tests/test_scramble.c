@@ -20,7 +20,8 @@ static void expect_gone(const struct state *s, const struct stretch *old)
     size_t same = 0;
     while (same < old->payload_bytes && old->payload[same] == s->inside->slot_of(old->handle))
         same++;
-    EXPECT(same < old->payload_bytes, "a pointer kept to block %08x still sees it", (unsigned)old->handle.bits);
+    EXPECT(same < old->payload_bytes, "a pointer kept to block %08x still sees it",
+           (unsigned)old->handle.bits);
 }
 
 static bool has_moved(const struct stretch *old)
@@ -77,8 +78,8 @@ static void expect_filled(const struct state *s, const struct stretch *old)
         for (size_t b = 0; b < old->payload_bytes; b++) {
             size_t place = old->start + header + b;
             if (at->region != DEFRAG_REGION_USED && place >= first && place < last)
-                EXPECT(old->payload[b] == DEFRAG_SCRAMBLE_BYTE, "byte %zu of block %08x's old place is %02x", b,
-                       (unsigned)old->handle.bits, old->payload[b]);
+                EXPECT(old->payload[b] == DEFRAG_SCRAMBLE_BYTE, "byte %zu of block %08x's old place is %02x",
+                       b, (unsigned)old->handle.bits, old->payload[b]);
         }
     }
 }
@@ -337,7 +338,8 @@ static void a_step_turns_what_lies_above_a_gap(const struct defrag_build *b)
     layout_read(&before, b, pool);
     EXPECT_STATUS(b->compact_step(pool, 1, NULL), DEFRAG_MORE);
     layout_read(&now, b, pool);
-    EXPECT(has_moved(layout_find(&before, h[5])) && has_moved(layout_find(&before, h[6])), "they lie where they lay");
+    EXPECT(has_moved(layout_find(&before, h[5])) && has_moved(layout_find(&before, h[6])),
+           "they lie where they lay");
     layout_free(&before);
     support_buffer_free(&buffer);
 }

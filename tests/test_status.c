@@ -133,7 +133,8 @@ static void init_refuses_small_buffers(const struct defrag_build *b)
         if (status == DEFRAG_OK) {
             defrag_handle handle;
             size_t smallest = inside_of(b->name)->smallest * b->alignment;
-            EXPECT(fits || support_statistics(b, pool).free_bytes == smallest, "the first pool could be smaller");
+            EXPECT(fits || support_statistics(b, pool).free_bytes == smallest,
+                   "the first pool could be smaller");
             EXPECT_STATUS(b->alloc(pool, 1, &handle), DEFRAG_OK);
             EXPECT_STATUS(b->check(pool), DEFRAG_OK);
             EXPECT_STATUS(b->attach(&pool, buffer.bytes, bytes, NULL), DEFRAG_OK);
@@ -418,7 +419,8 @@ static void requests(const struct defrag_build *b)
         EXPECT_STATUS(b->read(t.pool, out, 0, bytes, size), DEFRAG_OK);
         for (size_t i = 0; i < size; i++)
             EXPECT(bytes[i] == 0, "byte %zu is not zero", i);
-        EXPECT((uintptr_t)b->lock(t.pool, out) % (alignment ? alignment : 1) == 0, "not aligned to %zu", alignment);
+        EXPECT((uintptr_t)b->lock(t.pool, out) % (alignment ? alignment : 1) == 0, "not aligned to %zu",
+               alignment);
         EXPECT_STATUS(b->unlock(t.pool, out), DEFRAG_OK);
         EXPECT_STATUS(b->free(t.pool, &out), DEFRAG_OK);
     }
@@ -480,7 +482,8 @@ static void pinned(const struct defrag_build *b)
     defrag_statistics s = support_statistics(b, t.pool);
     size_t bytes = s.largest_certain + t.inside->granule;
     defrag_request request = {.bytes = bytes};
-    EXPECT(s.free_bytes >= bytes + t.inside->header + t.inside->granule, "the pins leave %zu bytes", s.free_bytes);
+    EXPECT(s.free_bytes >= bytes + t.inside->header + t.inside->granule, "the pins leave %zu bytes",
+           s.free_bytes);
     REFUSED(&t, b->alloc(t.pool, bytes, &out), DEFRAG_PINNED);
     REFUSED(&t, b->alloc_slice(t.pool, 1, bytes, &out), DEFRAG_PINNED);
     REFUSED(&t, b->alloc_request(t.pool, &request, &out), DEFRAG_PINNED);
@@ -584,8 +587,8 @@ static void failure_counters_stop(const struct defrag_build *b)
         EXPECT_STATUS(b->alloc(t.pool, payload(&t, 30), &out), DEFRAG_NO_MEMORY);
         EXPECT_STATUS(b->alloc(t.pool, SIZE_MAX, &out), DEFRAG_BAD_SIZE);
         defrag_statistics s = support_statistics(b, t.pool);
-        EXPECT(s.failed_no_memory == UINT32_MAX && s.failed_bad_size == UINT32_MAX, "a counter is %u and one %u",
-               (unsigned)s.failed_no_memory, (unsigned)s.failed_bad_size);
+        EXPECT(s.failed_no_memory == UINT32_MAX && s.failed_bad_size == UINT32_MAX,
+               "a counter is %u and one %u", (unsigned)s.failed_no_memory, (unsigned)s.failed_bad_size);
     }
     bench_close(&t);
 }
@@ -621,7 +624,8 @@ static void no_handles(const struct defrag_build *b)
     EXPECT(s.failed_no_handles == 6, "failed_no_handles is %u", (unsigned)s.failed_no_handles);
     EXPECT(s.largest_fast == 0 && s.largest_certain == 0, "no handle is left, and %zu bytes are served",
            s.largest_certain);
-    EXPECT(s.slots == 0x7fff && s.live_blocks == 0x7fff && s.peak_live_blocks == 0x7fff, "%zu slots", s.slots);
+    EXPECT(s.slots == 0x7fff && s.live_blocks == 0x7fff && s.peak_live_blocks == 0x7fff, "%zu slots",
+           s.slots);
     EXPECT_STATUS(b->resize(t.pool, handles[5], 100), DEFRAG_OK);
     /* Every one of them works, the last too. */
     for (size_t i = 0; i < 0x7fff; i++)
@@ -633,7 +637,8 @@ static void no_handles(const struct defrag_build *b)
         EXPECT_STATUS(b->free(t.pool, &handles[i]), DEFRAG_OK);
     EXPECT_STATUS(b->free(t.pool, &out), DEFRAG_OK);
     EXPECT_STATUS(b->clean(t.pool), DEFRAG_OK);
-    EXPECT(support_statistics(b, t.pool).free_bytes == 60000 * t.inside->granule, "something is not given back");
+    EXPECT(support_statistics(b, t.pool).free_bytes == 60000 * t.inside->granule,
+           "something is not given back");
     bench_close(&t);
 }
 
@@ -750,7 +755,8 @@ static void generations_of_a_slot_given_back(const struct defrag_build *b)
     for (size_t i = 0; i < 120; i++) {
         used[i] = allocate(&t, 2);
         for (size_t j = 0; j < i; j++)
-            EXPECT(used[j].bits != used[i].bits, "handle %zu comes again after %zu slots given back", j, i - j);
+            EXPECT(used[j].bits != used[i].bits, "handle %zu comes again after %zu slots given back", j,
+                   i - j);
         defrag_handle copy = used[i];
         EXPECT_STATUS(b->free(t.pool, &copy), DEFRAG_OK);
         EXPECT_STATUS(b->clean(t.pool), DEFRAG_OK);
@@ -822,7 +828,7 @@ static void generations_of_slots_used_unevenly(const struct defrag_build *b)
     }
 }
 
-/* --- Locks -------------------------------------------------------------------------------------------------- */
+/* --- Locks ------------------------------------------------------------------------------------ */
 
 static void lock_limit(const struct defrag_build *b)
 {
@@ -937,7 +943,7 @@ static void lock_errors_come_first(const struct defrag_build *b)
     bench_close(&t);
 }
 
-/* --- Access ----------------------------------------------------------------------------------------------------- */
+/* --- Access ----------------------------------------------------------------------------------- */
 
 static void ranges(const struct defrag_build *b)
 {
@@ -1073,7 +1079,8 @@ static void corrupt_offsets(const struct defrag_build *b)
     struct inside_field offset = t.inside->offset_of(t.pool, h);
     uint64_t right = inside_load(t.pool, &offset);
     uint64_t granules = inside_load(t.pool, &t.inside->granules);
-    const uint64_t wrong[] = {0, 1, inside_load(t.pool, &t.inside->cursor) - 1, granules - 4, granules, UINT64_MAX};
+    const uint64_t wrong[] = {0,        1,         inside_load(t.pool, &t.inside->cursor) - 1, granules - 4,
+                              granules, UINT64_MAX};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         defrag_handle copy = h;
         inside_store(t.pool, &offset, wrong[i]);
@@ -1148,13 +1155,14 @@ static void unlock_of_a_damaged_block(const struct defrag_build *b)
         REFUSED(&t, b->unlock(t.pool, pin), DEFRAG_CORRUPT);
     else
         EXPECT_STATUS(b->unlock(t.pool, pin), DEFRAG_OK);
-    EXPECT(inside_load(t.pool, &t.inside->cursor) == cursor, "the cursor was lowered to what a damaged header says");
+    EXPECT(inside_load(t.pool, &t.inside->cursor) == cursor,
+           "the cursor was lowered to what a damaged header says");
     inside_store(t.pool, &owner, right);
     EXPECT_STATUS(b->unlock(t.pool, pin), is_hardened(b) ? DEFRAG_OK : DEFRAG_NOT_LOCKED);
     bench_close(&t);
 }
 
-/* --- Looking at it -------------------------------------------------------------------------------------------------- */
+/* --- Looking at it ---------------------------------------------------------------------------- */
 
 static defrag_status stop_at_third(void *context, const defrag_block *block)
 {
@@ -1188,7 +1196,8 @@ static void peaks(const struct defrag_build *b)
     defrag_handle block = allocate(&t, 10);
     EXPECT_STATUS(b->free(t.pool, &block), DEFRAG_OK);
     defrag_statistics s = support_statistics(b, t.pool);
-    EXPECT(s.peak_live_bytes == 10 * b->alignment && s.fewest_free_bytes == fresh.free_bytes - s.peak_live_bytes,
+    EXPECT(s.peak_live_bytes == 10 * b->alignment
+               && s.fewest_free_bytes == fresh.free_bytes - s.peak_live_bytes,
            "%zu bytes at most", (size_t)s.peak_live_bytes);
     bench_close(&t);
 }
@@ -1255,7 +1264,7 @@ static void names_of_statuses(const struct defrag_build *b)
     EXPECT(b->version() == DEFRAG_VERSION, "the library is version %u", (unsigned)b->version());
 }
 
-/* --- doc/statuses.md -------------------------------------------------------------------------------------------------- */
+/* --- doc/statuses.md -------------------------------------------------------------------------- */
 
 /* Compares one line "| call | OK | … |" of the document with its row; false if it is no such line. */
 static bool compare_row(const struct defrag_build *b, char *line, size_t *rows)

@@ -177,7 +177,8 @@ static void test_any_calls(void **state)
         support_context("round %u", round);
         record_calls(&wire, &random, round % 300);
         EXPECT(convert(&wire, &counts), "a stream as it was sent is refused");
-        EXPECT(counts.left == count_live(), "%zu objects are left, not %zu", (size_t)counts.left, count_live());
+        EXPECT(counts.left == count_live(), "%zu objects are left, not %zu", (size_t)counts.left,
+               count_live());
         unknown += counts.unknown_frees + counts.unknown_locks + counts.unknown_resizes + counts.unseen_frees;
     }
     assert_true(unknown > 0);

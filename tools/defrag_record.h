@@ -159,7 +159,8 @@ static inline void defrag_record_alloc(defrag_record *record, uintptr_t name, si
 }
 
 /* An object has another size now, and perhaps another name; without an old name it is a new one. */
-static inline void defrag_record_resize(defrag_record *record, uintptr_t name, uintptr_t new_name, size_t bytes)
+static inline void defrag_record_resize(defrag_record *record, uintptr_t name, uintptr_t new_name,
+                                        size_t bytes)
 {
     if (name == 0) {
         defrag_record_alloc(record, new_name, bytes, 0);

@@ -127,7 +127,8 @@ static size_t find_elsewhere(const uint8_t *bytes, size_t count)
     return at;
 }
 
-static void explain(struct inspect_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void explain(struct inspect_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void explain(struct inspect_error *error, const char *format, ...)
 {
@@ -138,15 +139,18 @@ static void explain(struct inspect_error *error, const char *format, ...)
 }
 
 /* Why what was found, or not, is no pool that can be read. */
-static void explain_origin(struct found found, const uint8_t *bytes, size_t count, struct inspect_error *error)
+static void explain_origin(struct found found, const uint8_t *bytes, size_t count,
+                           struct inspect_error *error)
 {
     switch (found.origin) {
     case ORIGIN_SWAPPED:
-        explain(error, "the pool at byte %zu is of a machine of the other byte order, which is not read here", found.at);
+        explain(error, "the pool at byte %zu is of a machine of the other byte order, which is not read here",
+                found.at);
         return;
     case ORIGIN_VERSION:
     case ORIGIN_OTHER:
-        explain(error, "the pool at byte %zu is of an image version, layout or alignment that is not known here",
+        explain(error,
+                "the pool at byte %zu is of an image version, layout or alignment that is not known here",
                 found.at);
         return;
     default:
@@ -154,7 +158,8 @@ static void explain_origin(struct found found, const uint8_t *bytes, size_t coun
     }
     size_t elsewhere = find_elsewhere(bytes, count);
     if (elsewhere < count) {
-        explain(error, "no pool begins at byte %zu; one does at byte %zu (--offset=%zu)", found.at, elsewhere, elsewhere);
+        explain(error, "no pool begins at byte %zu; one does at byte %zu (--offset=%zu)", found.at, elsewhere,
+                elsewhere);
     } else {
         explain(error, "no pool: nothing in it says \"DFRG\" where a pool would");
     }
@@ -186,7 +191,9 @@ static enum inspect_result find_control(const uint8_t *bytes, size_t count, size
     }
     memcpy(control, bytes + found->at, inspector->control_bytes);
     if (inspector->length(control) < inspector->least_bytes) {
-        explain(error, "damaged: the pool at byte %zu says that it has %" PRIu64 " bytes; no such pool has fewer than %zu",
+        explain(error,
+                "damaged: the pool at byte %zu says that it has %" PRIu64
+                " bytes; no such pool has fewer than %zu",
                 found->at, inspector->length(control), inspector->least_bytes);
         return INSPECT_SENSELESS;
     }
@@ -228,8 +235,8 @@ static void copy_pool(struct inspection *inspection, const struct inspector *ins
     inspector->settle(inspection->pool);
 }
 
-enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *bytes, size_t count, size_t from,
-                                 struct inspect_error *error)
+enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *bytes, size_t count,
+                                 size_t from, struct inspect_error *error)
 {
     _Alignas(GRANULE_MAX) uint8_t control[INSPECT_HEAD_BYTES];
     struct found found;
@@ -242,8 +249,8 @@ enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *b
     const defrag_pool *pool = (const defrag_pool *)(void *)control;
     uint64_t length = found.inspector->length(pool);
     if (length > count - found.at) {
-        explain(error, "cut, or its length is damaged: of the pool at byte %zu, %s bytes, %s are there", found.at,
-                number_format(needed, length), number_format(there, count - found.at));
+        explain(error, "cut, or its length is damaged: of the pool at byte %zu, %s bytes, %s are there",
+                found.at, number_format(needed, length), number_format(there, count - found.at));
         return INSPECT_NO_POOL;
     }
     *inspection =

@@ -107,8 +107,8 @@ struct inspect_error {
  * Looks for a pool at bytes[from], or up to a granule behind it, and at all of it.
  * Unless the result is INSPECT_READ, `error` is filled and nothing is to be released.
  */
-enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *bytes, size_t count, size_t from,
-                                 struct inspect_error *error);
+enum inspect_result inspect_read(struct inspection *inspection, const uint8_t *bytes, size_t count,
+                                 size_t from, struct inspect_error *error);
 
 void inspect_release(struct inspection *inspection);
 

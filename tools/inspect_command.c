@@ -47,7 +47,8 @@ static uint64_t place_read(const char *option, const char *text, struct argp_sta
     bool is_hex = text[0] == '0' && (text[1] | 0x20) == 'x';
     uint64_t value = strtoull(text, &end, is_hex ? 16 : 10);
     if (errno || *end || end == text || strspn(text, "0123456789abcdefABCDEFxX") != strlen(text)) {
-        argp_failure(state, EXIT_USAGE, 0, "%s: '%s' is no number, decimal or with 0x in front", option, text);
+        argp_failure(state, EXIT_USAGE, 0, "%s: '%s' is no number, decimal or with 0x in front", option,
+                     text);
     }
     return value;
 }
@@ -181,7 +182,8 @@ static unsigned terminal_width(void)
     return said && number_parse(said, 1, WIDTH_MOST, &columns) ? (unsigned)columns : WIDTH_DEFAULT;
 }
 
-static int fail(const struct inspect_options *options, enum inspect_result result, const struct inspect_error *error)
+static int fail(const struct inspect_options *options, enum inspect_result result,
+                const struct inspect_error *error)
 {
     complain("%s: %s", options->path, error->text);
     return result == INSPECT_SENSELESS ? EXIT_DIFFERENCE : EXIT_USAGE;

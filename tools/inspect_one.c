@@ -172,12 +172,15 @@ static void look_at_marks(struct look *look)
         NOTE(look, AT(table), "entry 0 of the table is said to be at 0x%" PRIx64 ", not in the last word",
              (uint64_t)pool->table);
     if (pool->floor != look->floor)
-        NOTE(look, AT(floor), "the table is said to begin at 0x%" PRIx64 "; with %" PRIu32 " slots it does at 0x%" PRIx64,
+        NOTE(look, AT(floor),
+             "the table is said to begin at 0x%" PRIx64 "; with %" PRIu32 " slots it does at 0x%" PRIx64,
              payload_at(pool->floor), look->slots, payload_at(look->floor));
     look->end = pool->top;
     if (pool->top < DF_FIRST || pool->top > look->floor) {
-        NOTE(look, AT(top), "the wilderness is said to begin at 0x%" PRIx64 ", which is not between the control "
-             "block and the table", header_at(pool->top));
+        NOTE(look, AT(top),
+             "the wilderness is said to begin at 0x%" PRIx64 ", which is not between the control "
+             "block and the table",
+             header_at(pool->top));
         look->end = look->floor;
     }
     look->out->blocks_offset = header_at(DF_FIRST);
@@ -225,8 +228,9 @@ static void look_at_entry(struct look *look, uint32_t number)
     if (slot->is_used && !entry_is_used(entry))
         NOTE(look, slot->entry_offset, "slot %" PRIu32 " has an alignment without its mark", number);
     if (slot->is_used && !slot->is_seen)
-        NOTE(look, slot->entry_offset, "slot %" PRIu32 " is in use for a block at 0x%" PRIx64 ", where it has none",
-             number, slot->begin_offset);
+        NOTE(look, slot->entry_offset,
+             "slot %" PRIu32 " is in use for a block at 0x%" PRIx64 ", where it has none", number,
+             slot->begin_offset);
 }
 
 /* The list of empty slots; returns the last of them. */
@@ -236,7 +240,8 @@ static uint32_t follow_list(struct look *look)
     uint64_t at = entry_at(look, 0);
     for (uint32_t number = entry_offset(entry_of(look, 0)); number != 0;) {
         if (number > look->slots) {
-            NOTE(look, at, "the list of empty slots goes on to slot %" PRIu32 " of %" PRIu32, number, look->slots);
+            NOTE(look, at, "the list of empty slots goes on to slot %" PRIu32 " of %" PRIu32, number,
+                 look->slots);
             break;
         }
         struct inspect_slot *slot = &look->out->slots[number - 1];
@@ -257,14 +262,17 @@ static void look_at_list(struct look *look)
 {
     uint32_t last = follow_list(look);
     if ((entry_of(look, 0) & DF_HALF_MAX) != TABLE_MARK)
-        NOTE(look, entry_at(look, 0), "entry 0, which belongs to no block, is 0x%" PRIx64, (uint64_t)entry_of(look, 0));
+        NOTE(look, entry_at(look, 0), "entry 0, which belongs to no block, is 0x%" PRIx64,
+             (uint64_t)entry_of(look, 0));
     for (uint32_t number = 1; number <= look->slots; number++) {
         const struct inspect_slot *slot = &look->out->slots[number - 1];
         if (!slot->is_used && !slot->is_seen)
-            NOTE(look, slot->entry_offset, "slot %" PRIu32 " is empty, and not on the list of empty slots", number);
+            NOTE(look, slot->entry_offset, "slot %" PRIu32 " is empty, and not on the list of empty slots",
+                 number);
     }
     if (look->pool->free_tail != last)
-        NOTE(look, AT(free_tail), "the list of empty slots is said to end with slot %" PRIu32 ", not %" PRIu32,
+        NOTE(look, AT(free_tail),
+             "the list of empty slots is said to end with slot %" PRIu32 ", not %" PRIu32,
              (uint32_t)look->pool->free_tail, last);
 }
 
@@ -282,8 +290,8 @@ static bool look_at_owner(struct look *look, df_granules o, df_word header)
 {
     uint32_t owner = header_owner(header);
     if (owner == 0 || owner > look->slots) {
-        NOTE(look, header_at(o), "the header names slot %" PRIu32 " as the owner; there are 1 to %" PRIu32, owner,
-             look->slots);
+        NOTE(look, header_at(o), "the header names slot %" PRIu32 " as the owner; there are 1 to %" PRIu32,
+             owner, look->slots);
         return false;
     }
     struct inspect_slot *slot = &look->out->slots[owner - 1];
@@ -292,7 +300,9 @@ static bool look_at_owner(struct look *look, df_granules o, df_word header)
         return false;
     }
     if (slot->begin_offset != payload_at(o)) {
-        NOTE(look, header_at(o), "the header names slot %" PRIu32 " as the owner, whose block is at 0x%" PRIx64 ", not 0x%" PRIx64,
+        NOTE(look, header_at(o),
+             "the header names slot %" PRIu32 " as the owner, whose block is at 0x%" PRIx64
+             ", not 0x%" PRIx64,
              owner, slot->begin_offset, payload_at(o));
         return false;
     }
@@ -318,7 +328,8 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
 {
     df_granules size = header_size(header);
     if (size < BLOCK_MIN || size > look->end - o) {
-        NOTE(look, header_at(o), "the header of a used block says %" PRIu64 " bytes; there are %zu to %" PRIu64,
+        NOTE(look, header_at(o),
+             "the header of a used block says %" PRIu64 " bytes; there are %zu to %" PRIu64,
              (uint64_t)block_bytes(size), block_bytes(BLOCK_MIN), (uint64_t)block_bytes(look->end - o));
         return 0;
     }
@@ -326,7 +337,8 @@ static df_granules look_at_used(struct look *look, df_granules o, df_word header
     if (!(header & BLOCK_PREV_FREE) != !behind_free)
         NOTE(look, header_at(o), "the header says that the block before is %s, and it is %s",
              behind_free ? "used" : "free", behind_free ? "free" : "used");
-    if (owned && behind_free && o <= look->pool->cursor && !look->out->slots[header_owner(header) - 1].is_passed)
+    if (owned && behind_free && o <= look->pool->cursor &&
+        !look->out->slots[header_owner(header) - 1].is_passed)
         NOTE(look, header_at(o), "compaction is said to be beyond this block, and left a free one below it");
     struct inspect_block *block =
         inspect_add_block(look->out, INSPECT_USED, header_at(o), block_bytes(size));
@@ -347,9 +359,11 @@ static void look_at_footer(struct look *look, df_granules o, df_granules size)
         return;
     if (footer >> DF_HALF_BITS != size)
         NOTE(look, at, "the footer of the free block at 0x%" PRIx64 " says %" PRIu64 " bytes, not %" PRIu64,
-             header_at(o), (uint64_t)block_bytes((df_granules)(footer >> DF_HALF_BITS)), (uint64_t)block_bytes(size));
+             header_at(o), (uint64_t)block_bytes((df_granules)(footer >> DF_HALF_BITS)),
+             (uint64_t)block_bytes(size));
     if (block_bytes(size) > 2 * DF_WORD && (footer & DF_HALF_MAX))
-        NOTE(look, at, "the footer of the free block at 0x%" PRIx64 " has bits set that no footer has", header_at(o));
+        NOTE(look, at, "the footer of the free block at 0x%" PRIx64 " has bits set that no footer has",
+             header_at(o));
 }
 
 static df_granules look_at_free(struct look *look, df_granules o, df_word header, bool behind_free)
@@ -361,8 +375,10 @@ static df_granules look_at_free(struct look *look, df_granules o, df_word header
     bool bare = header_is_bare(header);
     df_granules size = bare ? 1 : links_size(block_links(look->pool, o));
     if (size < (bare ? 1 : BLOCK_MIN) || size >= look->end - o) {
-        NOTE(look, payload_at(o), "the header is that of a free block, which says %" PRIu64 " bytes; there are fewer "
-             "than %" PRIu64, (uint64_t)block_bytes(size), (uint64_t)block_bytes(look->end - o));
+        NOTE(look, payload_at(o),
+             "the header is that of a free block, which says %" PRIu64 " bytes; there are fewer "
+             "than %" PRIu64,
+             (uint64_t)block_bytes(size), (uint64_t)block_bytes(look->end - o));
         return 0;
     }
     if (behind_free)
@@ -409,7 +425,8 @@ static void look_at_blocks(struct look *look)
     look->cursor_seen |= o == look->pool->cursor;
     if (!header_is_top(block_header(look->pool, look->end)))
         NOTE(look, header_at(look->end), "the chain of blocks does not end where the wilderness begins");
-    inspect_add_block(look->out, INSPECT_WILDERNESS, header_at(look->end), block_bytes(look->floor - look->end));
+    inspect_add_block(look->out, INSPECT_WILDERNESS, header_at(look->end),
+                      block_bytes(look->floor - look->end));
 }
 
 /* --- Bins --------------------------------------------------------------------------------------- */
@@ -437,11 +454,13 @@ static bool follow_link(struct look *look, unsigned bin, df_granules o, df_granu
 {
     struct inspect_block *block = o < DF_FIRST || o >= look->end ? NULL : free_block_at(look, o);
     if (!block) {
-        NOTE(look, at, "the ring of bin %u goes on to 0x%" PRIx64 ", where no free block is", bin, header_at(o));
+        NOTE(look, at, "the ring of bin %u goes on to 0x%" PRIx64 ", where no free block is", bin,
+             header_at(o));
         return false;
     }
     if (block->bin != bin) {
-        NOTE(look, at, "the ring of bin %u goes on to the free block at 0x%" PRIx64 ", which belongs into bin %u", bin,
+        NOTE(look, at,
+             "the ring of bin %u goes on to the free block at 0x%" PRIx64 ", which belongs into bin %u", bin,
              block->offset, block->bin);
         return false;
     }
@@ -472,7 +491,8 @@ static void look_at_ring(struct look *look, unsigned bin)
                   (size_t)header_at(sentinel) + DF_BIN_WORDS * DF_WORD);
     bool empty = previous == sentinel;
     if (!(look->pool->map & bins_bit(bin)) != empty)
-        NOTE(look, AT(map), "the map says that bin %u is %s", bin, empty ? "not empty, and it is" : "empty, and it is not");
+        NOTE(look, AT(map), "the map says that bin %u is %s", bin,
+             empty ? "not empty, and it is" : "empty, and it is not");
 }
 
 static void look_at_bins(struct look *look)
@@ -496,12 +516,14 @@ static void look_at_counts(struct look *look)
     df_granules free = look->free + (look->floor - look->end);
     df_granules most = pool->granules - TABLE_GRANULES_MIN - DF_FIRST;
     if (pool->free != free)
-        NOTE(look, AT(free), "%" PRIu64 " bytes are said to be free, and %" PRIu64 " are", (uint64_t)block_bytes(pool->free),
-             (uint64_t)block_bytes(free));
+        NOTE(look, AT(free), "%" PRIu64 " bytes are said to be free, and %" PRIu64 " are",
+             (uint64_t)block_bytes(pool->free), (uint64_t)block_bytes(free));
     if (pool->free_lowest > pool->free)
-        NOTE(look, AT(free_lowest), "the fewest free bytes since the table's length changed are more than are free");
+        NOTE(look, AT(free_lowest),
+             "the fewest free bytes since the table's length changed are more than are free");
     if (heap_peak_live(pool) > most)
-        NOTE(look, pool->peak_live > most ? AT(peak_live) : AT(free_lowest), "more bytes were live than the pool has");
+        NOTE(look, pool->peak_live > most ? AT(peak_live) : AT(free_lowest),
+             "more bytes were live than the pool has");
     if (pool->fewest_free > most)
         NOTE(look, AT(fewest_free), "the fewest free bytes are more than the pool has");
     if (pool->peak_blocks < look->used_blocks || pool->peak_blocks > TABLE_SLOTS_MAX)

@@ -23,7 +23,8 @@ static bool is_sound(const struct inspection *inspection)
 }
 
 /* The slot of a used block; NULL if there is none of that number. */
-static const struct inspect_slot *slot_of(const struct inspection *inspection, const struct inspect_block *block)
+static const struct inspect_slot *slot_of(const struct inspection *inspection,
+                                          const struct inspect_block *block)
 {
     bool is_there = block->kind == INSPECT_USED && block->slot > 0 && block->slot <= inspection->slot_count;
     return is_there ? &inspection->slots[block->slot - 1] : NULL;
@@ -72,7 +73,8 @@ static size_t statistics_list(const struct inspection *inspection, struct inspec
 
 /* --- Tables -------------------------------------------------------------------------------- */
 
-static void place_cell(const struct inspect_view *view, struct libscols_line *line, size_t column, uint64_t offset)
+static void place_cell(const struct inspect_view *view, struct libscols_line *line, size_t column,
+                       uint64_t offset)
 {
     report_cell(line, column, "0x%" PRIx64, (view->has_address ? view->address : 0) + offset);
 }
@@ -83,8 +85,8 @@ static bool is_place(const char *name)
     return length > 7 && strcmp(name + length - 7, "_offset") == 0;
 }
 
-static void fields_print(const struct inspect_view *view, const char *title, const struct inspect_field *fields,
-                         size_t count)
+static void fields_print(const struct inspect_view *view, const char *title,
+                         const struct inspect_field *fields, size_t count)
 {
     const char *const headings[] = {title, "", NULL};
     struct libscols_table *table = report_table(headings);
@@ -114,7 +116,8 @@ static void lock_cell(struct libscols_line *line, size_t column, const struct in
     }
 }
 
-static void used_cells(const struct inspect_view *view, struct libscols_line *line, const struct inspect_block *block)
+static void used_cells(const struct inspect_view *view, struct libscols_line *line,
+                       const struct inspect_block *block)
 {
     const struct inspect_slot *slot = slot_of(view->inspection, block);
 
@@ -133,7 +136,15 @@ static void used_cells(const struct inspect_view *view, struct libscols_line *li
 static void blocks_print(const struct inspect_view *view)
 {
     const char *const headings[] = {
-        view->has_address ? "BLOCK AT" : "BLOCK", "BYTES", "", "SLOT", "HANDLE", "LOCK", "PAYLOAD", "USABLE", "ALIGNED",
+        view->has_address ? "BLOCK AT" : "BLOCK",
+        "BYTES",
+        "",
+        "SLOT",
+        "HANDLE",
+        "LOCK",
+        "PAYLOAD",
+        "USABLE",
+        "ALIGNED",
         NULL,
     };
     struct libscols_table *table = report_table(headings);
@@ -267,7 +278,8 @@ static void map_print(const struct inspect_view *view)
            "c control block, t table, blank wilderness\n", number_format(bytes, map.bytes));
     for (size_t row = 0; row < map.cells; row += map.columns) {
         char place[NUMBER_ROOM];
-        snprintf(place, sizeof place, "0x%" PRIx64, (view->has_address ? view->address : 0) + row * map.bytes);
+        snprintf(place, sizeof place, "0x%" PRIx64,
+                 (view->has_address ? view->address : 0) + row * map.bytes);
         printf("%*s ", PLACE_WIDTH - 2, place);
         for (size_t cell = row; cell < row + map.columns && cell < map.cells; cell++) {
             putchar(map_letter(map.has[cell]));
@@ -305,7 +317,8 @@ static void verdict_print(const struct inspect_view *view)
     if (is_sound(view->inspection)) {
         puts("Sound: every invariant holds.");
     } else {
-        printf("DAMAGED at 0x%" PRIx64 ": %s.\n", (view->has_address ? view->address : 0) + fault->offset, fault->text);
+        printf("DAMAGED at 0x%" PRIx64 ": %s.\n", (view->has_address ? view->address : 0) + fault->offset,
+               fault->text);
     }
 }
 

@@ -516,7 +516,8 @@ static void tell_trace(const struct recording *r, const struct record_counts *co
     complain(r,
              "%s: %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " bytes at the peak, %" PRIu64
              " objects left",
-             r->stream ? r->stream : r->log->image, counts->operations, counts->objects, counts->peak_payload, counts->left);
+             r->stream ? r->stream : r->log->image, counts->operations, counts->objects, counts->peak_payload,
+             counts->left);
     if (counts->unknown_frees + counts->unknown_resizes + counts->unseen_frees > 0) {
         complain(r,
                  "%" PRIu64 " frees and %" PRIu64 " resizes of addresses never seen, %" PRIu64
@@ -580,8 +581,8 @@ static int record_program(struct recording *r)
 
 int record_main(int argc, char **argv)
 {
-    static const struct argp parser = {options, parse_option, "-- PROGRAM [ARGUMENT...]\n--from-device=STREAM", doc, NULL,
-                                       NULL,    NULL};
+    static const struct argp parser = {
+        options, parse_option, "-- PROGRAM [ARGUMENT...]\n--from-device=STREAM", doc, NULL, NULL, NULL};
     struct recording r = {.me = argv[0]};
     argp_err_exit_status = STATUS_USAGE;
     error_t error = argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &r);

@@ -79,7 +79,8 @@ static int check_digits(const struct reading *reading, char *text)
         check = (uint8_t)(check ^ (unsigned char)*c);
     }
     if (check != said) {
-        return FAIL(reading, "garbled: the check digits of what is there are %02x, and they say %02x", check, said);
+        return FAIL(reading, "garbled: the check digits of what is there are %02x, and they say %02x", check,
+                    said);
     }
     return 0;
 }
@@ -107,7 +108,9 @@ static int begin(struct reading *reading, const char *at)
 {
     uint64_t version, bits;
     if (reading->is_begun) {
-        return FAIL(reading, "another recording begins here, as after a reset; the stream has to be cut in front of it");
+        return FAIL(
+            reading,
+            "another recording begins here, as after a reset; the stream has to be cut in front of it");
     }
     if (!take_number(&at, &version) || version != DEFRAG_RECORD_VERSION) {
         return FAIL(reading, "this is no recording of version %u", DEFRAG_RECORD_VERSION);
@@ -151,7 +154,8 @@ static int add_event(const struct reading *reading, const char *text)
     struct record_device *device = reading->device;
     struct record_device_event event = {.kind = text[0], .line = reading->line};
     if (!strchr("arflu", event.kind)) {
-        return FAIL(reading, "there is no operation '%c'", event.kind > ' ' && event.kind < 127 ? event.kind : '?');
+        return FAIL(reading, "there is no operation '%c'",
+                    event.kind > ' ' && event.kind < 127 ? event.kind : '?');
     }
     if (!take_fields(text + 3, &event)) {
         return FAIL(reading, "the operation '%c' has other fields", event.kind);
@@ -416,8 +420,8 @@ static void convert(struct conversion *c, const struct record_device_event *even
     }
 }
 
-void record_device_convert(const struct record_device *device, trace_writer *writer, const volatile int *cancelled,
-                           struct record_counts *counts)
+void record_device_convert(const struct record_device *device, trace_writer *writer,
+                           const volatile int *cancelled, struct record_counts *counts)
 {
     struct conversion c = {.writer = writer, .counts = counts};
     *counts = (struct record_counts){0};

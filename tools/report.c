@@ -304,10 +304,11 @@ json_t *report_json_text(const char *text)
 json_t *report_json_trace(const struct trace *trace)
 {
     static const char *const keys[] = {"program", "version", "package", "input", "recorded", "pointer-bits"};
-    json_t *value = present(json_pack(
-        "{s:o, s:I, s:I, s:I, s:I}", "path", report_json_text(trace->path), "operations",
-        (json_int_t)trace->summary.operations, "objects", (json_int_t)trace->summary.allocations, "peak_payload",
-        (json_int_t)trace->summary.peak_payload, "peak_objects", (json_int_t)trace->summary.peak_objects));
+    json_t *value = present(json_pack("{s:o, s:I, s:I, s:I, s:I}", "path", report_json_text(trace->path),
+                                      "operations", (json_int_t)trace->summary.operations, "objects",
+                                      (json_int_t)trace->summary.allocations, "peak_payload",
+                                      (json_int_t)trace->summary.peak_payload, "peak_objects",
+                                      (json_int_t)trace->summary.peak_objects));
     json_t *metadata = json_object();
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -12,7 +12,13 @@
 #include "report.h"
 #include "watch_screen.h"
 
-enum { FRAME_MILLISECONDS = 40, FASTEST = 100000, TEXT_ROOM = 400, DIGITS_MOST = 18, POOL_EXTRA_BYTES = 4096 };
+enum {
+    FRAME_MILLISECONDS = 40,
+    FASTEST = 100000,
+    TEXT_ROOM = 400,
+    DIGITS_MOST = 18,
+    POOL_EXTRA_BYTES = 4096
+};
 
 /*
  * A replay runs forward until the operation that is to be shown; to go back, it
@@ -55,8 +61,8 @@ static void operation_tell(struct watch *watch, const struct replay_event *event
     } else if (event->moved > 0) {
         snprintf(effect, sizeof effect, ": %s bytes moved", number_format(moved, event->moved));
     }
-    snprintf(watch->operation, sizeof watch->operation, "line %" PRIu32 ": %s object %" PRIu32 "%s%s", op->line,
-             verbs[op->kind], op->object, size, effect);
+    snprintf(watch->operation, sizeof watch->operation, "line %" PRIu32 ": %s object %" PRIu32 "%s%s",
+             op->line, verbs[op->kind], op->object, size, effect);
 }
 
 /* --- What keys do ----------------------------------------------------------------------------- */
@@ -205,7 +211,8 @@ static bool observe(void *context, const struct replay_event *event)
 }
 
 /* The exit status. */
-static int run(struct watch *watch, const struct options *options, const struct trace *trace, size_t pool_bytes)
+static int run(struct watch *watch, const struct options *options, const struct trace *trace,
+               size_t pool_bytes)
 {
     const struct replay_options replay = {
         .lock_percent = options->lock_percent, .contents = true, .observe = observe, .observer = watch};
@@ -222,7 +229,8 @@ static int run(struct watch *watch, const struct options *options, const struct 
         return EXIT_USAGE;
     }
     if (result.broken_line) {
-        complain("%s:%" PRIu32 ": the heap answered %s", trace->path, result.broken_line, result.broken_reason);
+        complain("%s:%" PRIu32 ": the heap answered %s", trace->path, result.broken_line,
+                 result.broken_reason);
         return EXIT_DIFFERENCE;
     }
     if (result.damaged) {

@@ -204,8 +204,10 @@ static void all_put(struct watch_screen *screen, const struct watch_frame *frame
     put_line(line + 1, frame->operation);
     numbers_put(line + 2, frame->look);
     progress_put(line + 4, frame);
-    put_line(line + 5, frame->prompt ? frame->prompt
-                                     : "space play  n p step  f b 1 %  m next move  g go to  < > ends  + - speed  q quit");
+    put_line(line + 5,
+             frame->prompt
+                 ? frame->prompt
+                 : "space play  n p step  f b 1 %  m next move  g go to  < > ends  + - speed  q quit");
 }
 
 void watch_screen_show(struct watch_screen *screen, const struct watch_frame *frame)

@@ -30,8 +30,8 @@ static int fill(void)
         || defrag_alloc(pool, 24, &locked) != DEFRAG_OK || defrag_alloc(pool, 200, &shared) != DEFRAG_OK)
         return 1;
     defrag_handle copy = gone;
-    if (defrag_free(pool, &copy) != DEFRAG_OK || !defrag_lock(pool, locked) || !defrag_lock_shared(pool, shared)
-        || !defrag_lock_shared(pool, shared))
+    if (defrag_free(pool, &copy) != DEFRAG_OK || !defrag_lock(pool, locked)
+        || !defrag_lock_shared(pool, shared) || !defrag_lock_shared(pool, shared))
         return 1;
     return defrag_write(pool, message, 0, "hello", 6) != DEFRAG_OK;
 }

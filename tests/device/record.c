@@ -116,7 +116,8 @@ static void use_pool(defrag_pool *pool, unsigned i)
         }
         break;
     case 1:
-        if (objects[i].handle.bits && objects[i].locks == 0 && defrag_resize(pool, objects[i].handle, bytes) == DEFRAG_OK)
+        if (objects[i].handle.bits && objects[i].locks == 0
+            && defrag_resize(pool, objects[i].handle, bytes) == DEFRAG_OK)
             fprintf(told, "r %u %u\n", objects[i].id, bytes);
         break;
     case 2:

@@ -296,14 +296,19 @@ static void link_both(defrag_pool *pool, df_granules previous, df_granules next)
 static bool ring(defrag_pool *pool, unsigned count)
 {
     df_granules first = last_free(pool, pool->top);
+    df_granules lowest = first;
+    for (unsigned i = 1; lowest != 0 && i < count; i++)
+        lowest = last_free(pool, lowest);
+    if (lowest == 0)
+        return false;
     df_granules o = first;
-    for (; o != 0 && count > 1; count--) {
+    for (unsigned i = 1; i < count; i++) {
         df_granules below = last_free(pool, o);
         link_both(pool, o, below);
         o = below;
     }
     link_both(pool, o, first);
-    return o != 0;
+    return true;
 }
 
 /* A free block behind a used one that has granules to spare; 0: there is none. */

@@ -7,7 +7,8 @@
 
 struct arranging {
     const struct arrange_heap *heap;
-    size_t *fewest; /* by the longest gap */
+    size_t highest[ARRANGE_BLOCKS]; /* where each block can be, for those above to find room */
+    size_t *fewest;                 /* by the longest gap                                    */
 };
 
 void arrange_read(struct arrange_heap *heap, const struct layout *layout)
@@ -36,7 +37,7 @@ static void arrange(const struct arranging *a, size_t i, size_t end, size_t gap,
             a->fewest[gap] = moved;
         return;
     }
-    for (size_t at = end; at + heap->size[i] <= heap->cells; at++) {
+    for (size_t at = end; at <= a->highest[i]; at++) {
         bool stays = at == heap->at[i];
         if (!heap->pinned[i] || stays)
             arrange(a, i + 1, at + heap->size[i], at - end > gap ? at - end : gap,
@@ -48,7 +49,11 @@ void arrange_fewest_moved(const struct arrange_heap *heap, size_t fewest[ARRANGE
 {
     for (size_t need = 0; need <= heap->cells; need++)
         fewest[need] = SIZE_MAX;
-    arrange(&(struct arranging){heap, fewest}, 0, 0, 0, 0);
+    struct arranging arranging = {.heap = heap, .fewest = fewest};
+    size_t end = heap->cells;
+    for (size_t i = heap->blocks; i-- > 0;)
+        arranging.highest[i] = end = heap->pinned[i] ? heap->at[i] : end - heap->size[i];
+    arrange(&arranging, 0, 0, 0, 0);
     /* A longer gap will do as well. */
     for (size_t need = heap->cells; need > 0; need--)
         if (fewest[need] < fewest[need - 1])

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Making room by brute force: every arrangement of few blocks over few cells that keeps their order. */
+/* Making room by brute force: every arrangement of blocks over few cells that keeps their order. */
 #ifndef TESTS_ARRANGE_H
 #define TESTS_ARRANGE_H
 
 #include "layout.h"
 
-enum { ARRANGE_CELLS = 40, ARRANGE_BLOCKS = 6 };
+enum { ARRANGE_CELLS = 40, ARRANGE_BLOCKS = 12 };
 
 /* The blocks of a heap over its cells, the granules from the first block to the table. */
 struct arrange_heap {

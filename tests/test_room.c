@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making room. The cheapest slide is what brute force finds. In pools that are
+ * Making room. The cheapest slide is what brute force finds, in every small heap, and what
+ * theory says of its cost and of what is certain is never violated. In pools that are
  * churned nearly full, locked blocks among them, each event moves what
  * tests/planner.c plans, which looks at as much; a plan that is left leaves the
  * pool as it was, and a request is PINNED only where the search has no end but
@@ -15,9 +16,9 @@
 
 /* --- Brute force ------------------------------------------------------------------- */
 
-enum { CELLS = 20 };
+enum { CELLS = 20, FEW = 6 };
 
-/* A pool with such blocks, drawn at random; what it looks like goes to `heap`. */
+/* A pool with few blocks, drawn at random; what it looks like goes to `heap`. */
 static defrag_pool *small_pool(const struct defrag_build *b, uint64_t *random, struct support_buffer *buffer,
                                struct arrange_heap *heap)
 {
@@ -25,15 +26,15 @@ static defrag_pool *small_pool(const struct defrag_build *b, uint64_t *random, s
     static struct layout layout;
     size_t granules = 8 + support_below(random, CELLS - 8);
     defrag_pool *pool = support_pool_of(b, buffer, granules, NULL);
-    defrag_handle handles[2 * ARRANGE_BLOCKS];
+    defrag_handle handles[2 * FEW];
     size_t count = 0;
-    while (count < 2 * ARRANGE_BLOCKS - 1
+    while (count < 2 * FEW - 1
            && b->alloc_fast(pool, support_payload(inside, inside->smallest + support_below(random, 4)),
                             &handles[count]) == DEFRAG_OK)
         count++;
     size_t live = count;
     for (size_t i = 0; i < count; i++) {
-        if (live > ARRANGE_BLOCKS || support_below(random, 3) == 0) {
+        if (live > FEW || support_below(random, 3) == 0) {
             EXPECT_STATUS(b->free(pool, &handles[i]), DEFRAG_OK);
             live--;
         } else if (support_below(random, 4) == 0) {
@@ -72,6 +73,166 @@ static void the_cheapest_slide_is_the_cheapest(const struct defrag_build *b)
     }
     printf("# %s: %lu heaps, %lu slides\n", b->name, heaps, possible);
     EXPECT(possible > heaps / 4, "hardly anything slides");
+}
+
+/* --- Every small heap ---------------------------------------------------------------- */
+
+enum { EVERY_CELLS = 12, EVERY_IMAGE = 4096 };
+
+/* All heaps over so many cells: blocks from the bottom up, each free, used or locked, and last the wilderness. */
+struct every {
+    const struct defrag_build *b;
+    const struct inside *inside;
+    struct support_buffer buffer;
+    defrag_pool *pool;
+    size_t cells, bytes;
+    unsigned char fresh[EVERY_IMAGE]; /* no block, and slots for as many as there can be */
+    unsigned char image[EVERY_IMAGE]; /* the blocks, all of them used                    */
+    size_t blocks, sizes[EVERY_CELLS + 1], at[EVERY_CELLS + 1];
+    defrag_handle handles[EVERY_CELLS];
+    enum { KIND_FREE, KIND_USED, KIND_LOCKED } kinds[EVERY_CELLS];
+    unsigned long heaps, slides, bounds;
+};
+
+/* A pool of so many granules when the table has a slot for each block; returns those that are left then. */
+static size_t every_pool(struct every *e, size_t granules)
+{
+    size_t count = e->cells / e->inside->smallest;
+    e->pool = support_pool_of(e->b, &e->buffer, granules, NULL);
+    for (size_t i = 0; i < count; i++)
+        EXPECT_STATUS(e->b->alloc_fast(e->pool, 0, &e->handles[i]), DEFRAG_OK);
+    for (size_t i = 0; i < count; i++)
+        EXPECT_STATUS(e->b->free(e->pool, &e->handles[i]), DEFRAG_OK);
+    return support_statistics(e->b, e->pool).free_bytes / e->inside->granule;
+}
+
+static void every_open(struct every *e, const struct defrag_build *b, size_t cells)
+{
+    *e = (struct every){.b = b, .inside = inside_of(b->name), .cells = cells};
+    size_t more = every_pool(e, 3 * cells) - cells;
+    support_buffer_free(&e->buffer);
+    EXPECT(every_pool(e, 3 * cells - more) == cells, "the pool has another number of cells");
+    e->bytes = support_statistics(b, e->pool).pool_bytes;
+    EXPECT(e->bytes <= EVERY_IMAGE, "the pool has %zu bytes", e->bytes);
+    memcpy(e->fresh, e->pool, e->bytes);
+}
+
+/*
+ * With nothing locked, F granules free and none of the gaps longer than g, there are ceil((F - need + 1) / (need + g - 1))
+ * runs that do and have no block in common. So the cheapest moves no more than that part of what is live.
+ */
+static void expect_bound(const struct arrange_heap *heap, size_t live, size_t longest, size_t need, size_t moved)
+{
+    size_t over = heap->cells - live - need + 1;
+    size_t runs = (over + need + longest - 2) / (need + longest - 1);
+    EXPECT(moved * runs <= live, "a gap of %zu: %zu of %zu granules move, and there are %zu runs", need, moved, live, runs);
+}
+
+/* What is certain where so many blocks are locked: a gap of so many granules. With none locked that is all there can be. */
+static void expect_certain(const struct arrange_heap *heap, size_t live, size_t pins, size_t need, bool is_served)
+{
+    bool certain = heap->cells - live >= (pins + 1) * (need - 1) + 1;
+    EXPECT(pins ? is_served || !certain : is_served == certain, "a gap of %zu with %zu locked: %s", need, pins,
+           is_served ? "a slide makes one" : "no slide does");
+}
+
+/* The heap in hand. */
+static struct arrange_heap every_arrange(const struct every *e)
+{
+    struct arrange_heap heap = {.cells = e->cells};
+    for (size_t i = 0; i < e->blocks; i++) {
+        if (e->kinds[i] == KIND_FREE)
+            continue;
+        heap.size[heap.blocks] = e->sizes[i];
+        heap.pinned[heap.blocks] = e->kinds[i] == KIND_LOCKED;
+        heap.at[heap.blocks++] = e->at[i];
+    }
+    return heap;
+}
+
+/* Against all its arrangements. */
+static void every_look(struct every *e)
+{
+    struct arrange_heap heap = every_arrange(e);
+    size_t fewest[ARRANGE_CELLS + 1];
+    size_t live = 0, pins = 0, longest = 0, end = 0;
+    for (size_t i = 0; i < heap.blocks; i++) {
+        longest = heap.at[i] - end > longest ? heap.at[i] - end : longest;
+        end = heap.at[i] + heap.size[i];
+        live += heap.size[i];
+        pins += heap.pinned[i];
+    }
+    longest = heap.cells - end > longest ? heap.cells - end : longest;
+    arrange_fewest_moved(&heap, fewest);
+    for (size_t need = 1; need <= heap.cells; need++) {
+        size_t slide = e->inside->cheapest_run(e->pool, need, false);
+        EXPECT(slide == fewest[need], "a gap of %zu: a slide moves %zu, not %zu", need, slide, fewest[need]);
+        expect_certain(&heap, live, pins, need, slide != SIZE_MAX);
+        if (slide == SIZE_MAX || need <= longest)
+            continue;
+        e->slides++;
+        if (pins == 0) {
+            expect_bound(&heap, live, longest, need, slide);
+            e->bounds++;
+        }
+    }
+    e->heaps++;
+}
+
+/* Each kind for the blocks from `i` on; free ones are no neighbours of each other, nor of the wilderness. */
+static void every_kind(struct every *e, size_t i)
+{
+    if (i < e->blocks) {
+        bool may_be_free = i + 1 < e->blocks && (i == 0 || e->kinds[i - 1] != KIND_FREE);
+        for (e->kinds[i] = may_be_free ? KIND_FREE : KIND_USED; e->kinds[i] <= KIND_LOCKED; e->kinds[i]++)
+            every_kind(e, i + 1);
+        return;
+    }
+    memcpy(e->pool, e->image, e->bytes);
+    for (size_t k = 0; k < e->blocks; k++) {
+        defrag_handle handle = e->handles[k];
+        if (e->kinds[k] == KIND_FREE)
+            EXPECT_STATUS(e->b->free(e->pool, &handle), DEFRAG_OK);
+        else if (e->kinds[k] == KIND_LOCKED)
+            EXPECT(e->b->lock(e->pool, handle), "no lock");
+    }
+    every_look(e);
+}
+
+/* Every number of blocks of every size behind those that there are, which end at `end`. */
+static void every_block(struct every *e, size_t end)
+{
+    memcpy(e->pool, e->fresh, e->bytes);
+    for (size_t i = 0; i < e->blocks; i++)
+        EXPECT_STATUS(e->b->alloc_fast(e->pool, support_payload(e->inside, e->sizes[i]), &e->handles[i]), DEFRAG_OK);
+    memcpy(e->image, e->pool, e->bytes);
+    every_kind(e, 0);
+    size_t i = e->blocks++;
+    e->at[i] = end;
+    for (e->sizes[i] = e->inside->smallest; end + e->sizes[i] <= e->cells; e->sizes[i]++)
+        every_block(e, end + e->sizes[i]);
+    e->blocks--;
+}
+
+/* As many granules as are done soon; all twelve in one of the builds whose smallest block is one granule. */
+static size_t every_cells(const struct defrag_build *b)
+{
+    bool few = inside_of(b->name)->smallest > 1 || strcmp(b->name, "n8") == 0;
+    if (support_effort() < 100)
+        return support_effort() < 20 ? 6 : 8;
+    return few ? EVERY_CELLS : 8;
+}
+
+static void every_heap(const struct defrag_build *b)
+{
+    static struct every e;
+    support_context("%s", b->name);
+    every_open(&e, b, every_cells(b));
+    every_block(&e, 0);
+    printf("# %s: %lu heaps of %zu granules, %lu slides, %lu of them with nothing locked\n", b->name, e.heaps, e.cells,
+           e.slides, e.bounds);
+    EXPECT(e.bounds > 0 && e.slides > e.bounds, "nothing slides");
+    support_buffer_free(&e.buffer);
 }
 
 /* --- Churn -------------------------------------------------------------------------- */
@@ -320,6 +481,7 @@ int main(void)
 {
     static const struct support_test tests[] = {
         {"the cheapest slide is the cheapest", the_cheapest_slide_is_the_cheapest},
+        {"so it is in every small heap, and theory holds", every_heap},
         {"each event is as planned", each_event_is_as_planned},
     };
     return support_run("room", tests, sizeof tests / sizeof tests[0]);

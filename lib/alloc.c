@@ -249,6 +249,7 @@ DF_INLINE defrag_status alloc_hot(defrag_pool *pool, size_t bytes, defrag_handle
     uint32_t slot = entry_offset(table_entry_at(pool, table, 0));
     if (DF_UNLIKELY(slot == 0))
         return rest(pool, bytes, out);
+    DF_FORGET(slot);
     df_granules size = block_granules(bytes);
     struct heap_hole hole;
     if (heap_find_hole(pool, size, bins_of_small(size), tries, &hole)) {
@@ -382,6 +383,7 @@ defrag_status defrag_free(defrag_pool *pool, defrag_handle *handle)
         return free_rest(pool, handle);
     uint32_t bits = handle->bits;
     uint32_t slot = handle_slot(bits);
+    DF_FORGET(slot);
     df_word entry = table_entry_at(pool, table, slot);
     if (DF_UNLIKELY(handle_difference(bits, entry) != 0))
         return free_rest(pool, handle);

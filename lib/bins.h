@@ -75,7 +75,7 @@ DF_INLINE void bins_link(defrag_pool *pool, df_map *map, df_granules o, df_granu
         block_set_header(pool, o, BLOCK_BARE);
         return;
     }
-    unsigned bin = bins_of(size);
+    unsigned bin = bits_at_most(bins_of_small(size), DF_BIN_LAST);
     df_granules sentinel = bins_sentinel(bin);
     df_granules head = links_next(block_links(pool, sentinel));
     *map |= bins_bit(bin);

@@ -63,6 +63,16 @@ DF_INLINE unsigned bits_clz32(uint32_t x)
 #endif
 }
 
+/* The lesser of x, below 2^31, and a constant that is a power of two less 1. */
+DF_INLINE unsigned bits_at_most(unsigned x, unsigned most)
+{
+#ifdef __ARM_FEATURE_SAT
+    return most == 31 ? (unsigned)__builtin_arm_usat((int)x, 5) : x < most ? x : most;
+#else
+    return x < most ? x : most;
+#endif
+}
+
 DF_INLINE unsigned bits_clz_map(df_map x)
 {
 #if DEFRAG_WIDE

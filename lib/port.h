@@ -55,6 +55,8 @@
 #define DF_NOINLINE    __attribute__((noinline))
 #define DF_INLINE      __attribute__((always_inline)) static inline
 #define DF_MAY_ALIAS   __attribute__((may_alias))
+/* The compiler forgets how a value came about, which it would otherwise undo and do again. */
+#define DF_FORGET(x) __asm__("" : "+r"(x))
 #else
 #error "the library needs the may_alias attribute of gcc and clang"
 #endif

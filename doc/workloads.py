@@ -155,12 +155,12 @@ def sawtooth():
                            lambda duel: f"s = {duel['largest_units'] / duel['most_units']:.2f}"))
 
 
-def counted(function, *arguments):
-    """Instructions in a function of bench/planning and what it calls."""
+def counted(function, program, *arguments):
+    """Instructions in a function of the program and what it calls."""
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "out")
         subprocess.run(("valgrind", "--tool=callgrind", f"--toggle-collect={function}", f"--callgrind-out-file={out}",
-                        PLANNING, *arguments), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                        program, *arguments), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(out, encoding="utf-8") as file:
             return int(re.search(r"^totals: (\d+)", file.read(), re.M)[1])
 
@@ -174,10 +174,25 @@ def planning():
             print("planning", *arguments, file=sys.stderr)
             line = subprocess.run((PLANNING, *arguments), check=True, stdout=subprocess.PIPE).stdout
             plans, visits, most, most_at = map(int, line.split())
-            mean = counted("planning_other", *arguments) / plans
-            worst = counted("planning_one", *arguments, str(most_at))
+            mean = counted("planning_other", PLANNING, *arguments) / plans
+            worst = counted("planning_one", PLANNING, *arguments, str(most_at))
             rows.append([f"{workload} {percent} %", f"{plans:,}", f"{visits / plans:,.0f}", f"{most:,}", f"{mean:,.0f}",
                          f"{worst:,}"])
+    return table(headings, rows)
+
+
+def pauses():
+    headings = ["", "c", "longest pause", "its instructions", "looked at most", "its instructions"]
+    rows = []
+    for workload in ("uniform", "locked", "bimodal", "skewed", "phases", "larson"):
+        for pace in ((0, 0), (1, 1)):
+            arguments = (workload, "90", str(SEEDS[0]), *map(str, pace))
+            print("pauses", *arguments, file=sys.stderr)
+            line = subprocess.run((PAUSES, *arguments), check=True, stdout=subprocess.PIPE).stdout
+            moved_most, moving, looked_most, looking = map(int, line.split())
+            instructions = {at: counted("pause_of_one", PAUSES, *arguments, str(at)) for at in {moving, looking}}
+            rows.append(["" if pace[0] else f"{workload} 90 %", "1" if pace[0] else "none", f"{moved_most:,}",
+                         f"{instructions[moving]:,}", f"{looked_most:,}", f"{instructions[looking]:,}"])
     return table(headings, rows)
 
 
@@ -193,4 +208,5 @@ def main():
 
 BENCH = sys.argv[1]
 PLANNING = os.path.join(os.path.dirname(BENCH), "..", "bench", "planning")
+PAUSES = os.path.join(os.path.dirname(BENCH), "..", "bench", "pauses")
 main()

@@ -446,9 +446,10 @@ DEFRAG_API defrag_status defrag_alloc_slice_fast(defrag_pool *pool, size_t count
  * a - g bytes smaller, as does defrag_make_room(). Locking, unlocking and freeing such
  * a block is O(1) as ever, but never the shortest way.
  *
- * DEFRAG_PLACE_LOW changes nothing of what is served, only where: at the bottom of the
- * pool or right behind a locked block, the lowest such place that can be cleared; where
- * an ordinary one would lie if there is none, and with DEFRAG_MANUAL. What lies there
+ * DEFRAG_PLACE_LOW changes where the block lies: at the bottom of the pool or right
+ * behind a locked block, the lowest such place that can be cleared; where an ordinary
+ * one would lie if there is none, and with DEFRAG_MANUAL. All that is served without it
+ * is served with it, and some of what would be DEFRAG_PINNED too. What lies there
  * moves into holes elsewhere, less than the block's own bytes and one block; or, where
  * they do not hold it, all up to the nearest gaps that together do moves up. Locked
  * blocks side by side keep no free memory apart, so that more stays certain to be

@@ -17,7 +17,8 @@ struct arrange_heap {
 /* A pool that has no more cells and blocks than there is room for. */
 void arrange_read(struct arrange_heap *heap, const struct layout *layout);
 
-/* For a gap of each length up to the number of cells the fewest cells moved; SIZE_MAX: no arrangement has one. */
+/* For a gap of each length up to the number of cells the fewest cells moved; SIZE_MAX: no arrangement has
+ * one. */
 void arrange_fewest_moved(const struct arrange_heap *heap, size_t fewest[ARRANGE_CELLS + 1]);
 
 /* The smallest total size of the blocks that a window of `need` cells without a pin touches. */

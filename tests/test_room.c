@@ -79,7 +79,8 @@ static void the_cheapest_slide_is_the_cheapest(const struct defrag_build *b)
 
 enum { EVERY_CELLS = 12, EVERY_IMAGE = 4096 };
 
-/* All heaps over so many cells: blocks from the bottom up, each free, used or locked, and last the wilderness. */
+/* All heaps over so many cells: blocks from the bottom up, each free, used or locked, and last the
+ * wilderness. */
 struct every {
     const struct defrag_build *b;
     const struct inside *inside;
@@ -118,22 +119,27 @@ static void every_open(struct every *e, const struct defrag_build *b, size_t cel
 }
 
 /*
- * With nothing locked, F granules free and none of the gaps longer than g, there are ceil((F - need + 1) / (need + g - 1))
- * runs that do and have no block in common. So the cheapest moves no more than that part of what is live.
+ * With nothing locked, F granules free and none of the gaps longer than g, there are ceil((F - need + 1) /
+ * (need + g - 1)) runs that do and have no block in common. So the cheapest moves no more than that part of
+ * what is live.
  */
-static void expect_bound(const struct arrange_heap *heap, size_t live, size_t longest, size_t need, size_t moved)
+static void expect_bound(const struct arrange_heap *heap, size_t live, size_t longest, size_t need,
+                         size_t moved)
 {
     size_t over = heap->cells - live - need + 1;
     size_t runs = (over + need + longest - 2) / (need + longest - 1);
-    EXPECT(moved * runs <= live, "a gap of %zu: %zu of %zu granules move, and there are %zu runs", need, moved, live, runs);
+    EXPECT(moved * runs <= live, "a gap of %zu: %zu of %zu granules move, and there are %zu runs", need,
+           moved, live, runs);
 }
 
-/* What is certain where so many blocks are locked: a gap of so many granules. With none locked that is all there can be. */
-static void expect_certain(const struct arrange_heap *heap, size_t live, size_t pins, size_t need, bool is_served)
+/* What is certain where so many blocks are locked: a gap of so many granules. With none locked that is all
+ * there can be. */
+static void expect_certain(const struct arrange_heap *heap, size_t live, size_t pins, size_t need,
+                           bool is_served)
 {
     bool certain = heap->cells - live >= (pins + 1) * (need - 1) + 1;
-    EXPECT(pins ? is_served || !certain : is_served == certain, "a gap of %zu with %zu locked: %s", need, pins,
-           is_served ? "a slide makes one" : "no slide does");
+    EXPECT(pins ? is_served || !certain : is_served == certain, "a gap of %zu with %zu locked: %s", need,
+           pins, is_served ? "a slide makes one" : "no slide does");
 }
 
 /* The heap in hand. */
@@ -204,7 +210,8 @@ static void every_block(struct every *e, size_t end)
 {
     memcpy(e->pool, e->fresh, e->bytes);
     for (size_t i = 0; i < e->blocks; i++)
-        EXPECT_STATUS(e->b->alloc_fast(e->pool, support_payload(e->inside, e->sizes[i]), &e->handles[i]), DEFRAG_OK);
+        EXPECT_STATUS(e->b->alloc_fast(e->pool, support_payload(e->inside, e->sizes[i]), &e->handles[i]),
+                      DEFRAG_OK);
     memcpy(e->image, e->pool, e->bytes);
     every_kind(e, 0);
     size_t i = e->blocks++;
@@ -229,8 +236,8 @@ static void every_heap(const struct defrag_build *b)
     support_context("%s", b->name);
     every_open(&e, b, every_cells(b));
     every_block(&e, 0);
-    printf("# %s: %lu heaps of %zu granules, %lu slides, %lu of them with nothing locked\n", b->name, e.heaps, e.cells,
-           e.slides, e.bounds);
+    printf("# %s: %lu heaps of %zu granules, %lu slides, %lu of them with nothing locked\n", b->name, e.heaps,
+           e.cells, e.slides, e.bounds);
     EXPECT(e.bounds > 0 && e.slides > e.bounds, "nothing slides");
     support_buffer_free(&e.buffer);
 }

@@ -221,13 +221,17 @@ static void every_block(struct every *e, size_t end)
     e->blocks--;
 }
 
-/* As many granules as are done soon; all twelve in one of the builds whose smallest block is one granule. */
+/*
+ * As many granules as are done soon: where the smallest block is two, all twelve are; where it is one, there are
+ * many heaps, and one of the builds has them all.
+ */
 static size_t every_cells(const struct defrag_build *b)
 {
-    bool few = inside_of(b->name)->smallest > 1 || strcmp(b->name, "n8") == 0;
+    if (inside_of(b->name)->smallest > 1)
+        return EVERY_CELLS;
     if (support_effort() < 100)
         return support_effort() < 20 ? 6 : 8;
-    return few ? EVERY_CELLS : 8;
+    return strcmp(b->name, "n8") == 0 ? EVERY_CELLS : 8;
 }
 
 static void every_heap(const struct defrag_build *b)

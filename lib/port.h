@@ -82,6 +82,7 @@ void *memset(void *to, int value, size_t bytes);
 #define df_table_trim           DEFRAG_NAME(df_table_trim)
 #define df_heap_enter           DEFRAG_NAME(df_heap_enter)
 #define df_heap_refuse          DEFRAG_NAME(df_heap_refuse)
+#define df_bins_listed          DEFRAG_NAME(df_bins_listed)
 #define df_bins_insert          DEFRAG_NAME(df_bins_insert)
 #define df_bins_remove          DEFRAG_NAME(df_bins_remove)
 #define df_heap_take            DEFRAG_NAME(df_heap_take)

@@ -11,6 +11,12 @@ compiler() {
 [ "$(compiler "$noted")" = "$(compiler "$scratch/now")" ] ||
     skip "doc/costs.md is of $(compiler "$noted"), and here is $(compiler "$scratch/now")"
 
+# Instructions of every public function, in one table or another.
+for name in $(cat "$lib/libdefrag.sym"); do
+    awk -v name="$name" '/^#/ { counts = !/By function|stack/ } counts && $0 ~ "^[|] " name "( [|]|,| of| for| at)" { found = 1 }
+        END { exit !found }' "$scratch/now" || fail "no table says how many instructions $name takes"
+done
+
 # The last number of each cell, by heading, row and column. Goals are made of the others.
 awk -F' *[|] *' '
     FNR == 1 { file++ }

@@ -22,7 +22,9 @@ target=$top_srcdir/tests/target
 figures=$scratch/figures
 plain="-std=c11 -D_GNU_SOURCE= -mthumb -ffunction-sections -fno-tree-loop-distribute-patterns"
 plain="$plain -I$lib -I$top_srcdir -DDEFRAG_WIDE=0"
+# newlib's malloc works in pages: where its heap begins in one does not depend on our size.
 link="$target/startup.c -T $target/mps2.ld --specs=rdimon.specs -nostartfiles -Wl,--gc-sections"
+link="$link -Wl,--defsym=heap_alignment=4096"
 
 # --- What is measured ----------------------------------------------------------------
 
@@ -33,10 +35,10 @@ put() {
         NF > 1 { print column, section, $1, $2 }' >>"$figures"
 }
 
-# run WORD...: runs the image.
+# run WORD...: runs the image. Its environment lies in newlib's heap, so it is the same everywhere.
 run() {
-    QEMU=qemu-system-arm QEMU_MACHINE=mps2-an385 QEMU_FLAGS='-icount shift=7' \
-        sh "$target/run.sh" counts "$@" >"output" || {
+    env -u BUILD -u SEED top_srcdir=. DEFRAG_TEST_EFFORT=5 QEMU=qemu-system-arm QEMU_MACHINE=mps2-an385 \
+        QEMU_FLAGS='-icount shift=7' sh "$target/run.sh" counts "$@" >"output" || {
         cat output >&2
         fail "$column: counts $*"
     }
@@ -208,8 +210,45 @@ text_of() {
     $cross-size -t "$@" | awk 'END { print $1 }'
 }
 
+# linked_text NAME...: text that a program with these functions links of the library.
+linked_text() {
+    quietly $cross-ld --gc-sections -e defrag_init --unresolved-symbols=ignore-all $(printf -- '-u %s ' "$@") \
+        libdefrag.a -o linked
+    text_of linked
+}
+
+# adds WHAT NAME...: with what was linked before, so many bytes more.
+adds() {
+    what=$1
+    shift
+    linked="$linked $*"
+    text=$(linked_text $linked)
+    printf '%s\t%d\n' "$what" $((text - before)) | put capability
+    before=$text
+}
+
+# The library is without the flag DEFRAG_SCRAMBLE, with which it has all of $1 bytes.
+each_capability() {
+    linked= before=0
+    adds 'init, alloc_fast, free, lock, unlock' \
+        defrag_init defrag_alloc_fast defrag_free defrag_lock defrag_unlock
+    adds 'lock_shared, try_lock, try_lock_shared, read, write, size' \
+        defrag_lock_shared defrag_try_lock defrag_try_lock_shared defrag_read defrag_write defrag_size
+    adds 'compact_step, compact, clean' defrag_compact_step defrag_compact defrag_clean
+    adds 'alloc, slices, make_room: the plans' \
+        defrag_alloc defrag_alloc_slice defrag_alloc_slice_fast defrag_make_room
+    adds 'alloc_request: alignment, DEFRAG_PLACE_LOW' defrag_alloc_request
+    adds 'resize' defrag_resize
+    adds 'check, attach, detach' defrag_check defrag_attach defrag_detach
+    adds 'statistics_get, walk, status_string, version' \
+        defrag_statistics_get defrag_walk defrag_status_string defrag_version
+    printf 'scramble, and the flag\t%d\n' $(($1 - before)) | put capability
+    printf 'all\t%d\n' "$1" | put capability
+}
+
 # Sizes of all and of the minimal program, with and without what DEFRAG_SCRAMBLE needs.
 sized() {
+    all=$(linked_text $(cat "$top_srcdir/lib/libdefrag.sym"))
     linked_minimal "$@"
     printf 'the whole library\t%d\n' "$(text_of libdefrag.a)" | put text
     printf 'a program with init, alloc_fast, free, lock, unlock, compact_step\t%d\n' "$(text_of minimal)" |
@@ -218,6 +257,7 @@ sized() {
     linked_minimal "$@"
     printf 'the whole library, --disable-scramble\t%d\n' "$(text_of libdefrag.a)" | put text
     printf 'the same program, --disable-scramble\t%d\n' "$(text_of minimal)" | put text
+    each_capability "$all"
 }
 
 # Of each public function: its own text, the text that a program with it alone links of the library,

@@ -12,6 +12,7 @@
 
 static struct figure alloc_fast, new_slot, alloc, slice, slice_fast, request, release, grown, shrunk, size;
 static struct figure lock, unlock, lock_shared, unlock_shared, try_lock, try_lock_shared, reads, writes;
+static struct figure check, statistics, walk, attach, clean, room, one_step, compact, scramble;
 static struct figure ignored;
 
 static bool counting; /* the warm-up is over */
@@ -122,8 +123,38 @@ static defrag_status allocate_in_turn(unsigned turn, size_t bytes, defrag_handle
     }
 }
 
-/* What runs measure: the fast functions, those that allocate in turn, or defrag_alloc() alone. */
-enum what { FAST, TURNS, ROOM };
+static defrag_status visit(void *context, const defrag_block *block)
+{
+    *(size_t *)context += block->bytes;
+    return DEFRAG_OK;
+}
+
+/* Those that walk the pool or move its blocks, once in so many operations. */
+static void look_around(unsigned operation)
+{
+    defrag_statistics now;
+    size_t bytes = 0;
+    defrag_status status = DEFRAG_OK;
+    if (operation % 250 == 0) {
+        status = (defrag_status)NOTED(&check, defrag_check, pool);
+        (void)NOTED(&statistics, defrag_statistics_get, pool, &now);
+        counts_demand(!status && !NOTED(&walk, defrag_walk, pool, visit, &bytes) && bytes > 0, "a walk");
+        status = (defrag_status)NOTED(&attach, defrag_attach, &pool, memory, POOL_BYTES, NULL);
+        counts_demand(!status && !NOTED(&clean, defrag_clean, pool), "what looks");
+        status = (defrag_status)NOTED(&room, defrag_make_room, pool, now.free_bytes / 2);
+    } else if (operation % 250 == 125) {
+        status = (defrag_status)NOTED(&one_step, defrag_compact_step, pool, 1024, NULL);
+        status = status == DEFRAG_MORE ? DEFRAG_OK : status;
+    } else if (operation % 1000 == 1) {
+        status = (defrag_status)NOTED(&compact, defrag_compact, pool);
+    } else if (operation % 1000 == 501) {
+        status = (defrag_status)NOTED(&scramble, defrag_scramble, pool, operation);
+    }
+    counts_demand(!status, "what moves");
+}
+
+/* What runs measure: the fast functions, those that allocate in turn, defrag_alloc() alone, or the rest. */
+enum what { FAST, TURNS, ROOM, AROUND };
 
 static void step(const struct workload_step *todo, unsigned turn, enum what what)
 {
@@ -169,6 +200,8 @@ static void run(unsigned percent, uint32_t seed, enum what what)
         counting = i >= WORKLOAD_WARM_UP;
         struct workload_step todo = workload_next(&workload);
         step(&todo, i, what);
+        if (what == AROUND)
+            look_around(i);
     }
     counts_demand(defrag_check(pool) == DEFRAG_OK, "the pool is damaged");
 }
@@ -221,6 +254,17 @@ void workload_counts(uint32_t seed)
     counts_print("defrag_alloc_slice_fast, less memset", &slice_fast);
     counts_print("defrag_resize, to half", &shrunk);
     counts_print("defrag_resize, back", &grown);
+    run(70, seed, AROUND);
+    counts_print("defrag_check", &check);
+    counts_print("defrag_statistics_get", &statistics);
+    counts_print("defrag_walk, and a visitor that adds sizes", &walk);
+    counts_print("defrag_attach", &attach);
+    counts_print("defrag_clean", &clean);
+    counts_print("defrag_make_room for half of what is free", &room);
+    counts_print("defrag_compact_step of 1,024 bytes", &one_step);
+    counts_print("defrag_compact", &compact);
+    counts_print("defrag_scramble", &scramble);
+    memset(&alloc, 0, sizeof alloc);
     run(80, seed, FAST);
     printf("refused by defrag_alloc_fast at 80 %%\t%lu\t%lu\n", (unsigned long)asked, (unsigned long)refused);
     memset(&release, 0, sizeof release);

@@ -44,3 +44,11 @@ $host-gcc -mcpu=cortex-m0plus -mthumb -Os --specs=nosys.specs "$top_srcdir/tests
     fail "a program for Cortex-M0+ does not link"
 }
 $host-size -t "$prefix/lib/libdefrag.a"
+
+# Where there is no QEMU the tests are skipped, and say so.
+for test in "run.sh program" images.sh no_machine.sh; do
+    status=0
+    QEMU= NO_MACHINE='no such machine' sh "$top_srcdir/tests/target/"$test >said 2>&1 || status=$?
+    [ "$status" = 77 ] || fail "$test without QEMU: status $status"
+    grep -q 'SKIP.*\(apt-get install qemu\|configure for\)' said || fail "$test without QEMU says $(cat said)"
+done

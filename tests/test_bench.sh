@@ -224,7 +224,7 @@ gives 2 size huge
 
 # --- Output that cannot be written -------------------------------------------------------
 
-for arguments in 'size small' 'size --json small' 'replay small' 'replay --json small'; do
+for arguments in 'size small' 'size --json small' 'replay small' 'replay --json small' --help --version 'size --help'; do
     status=0
     "$bench" $arguments >/dev/full 2>said || status=$?
     [ "$status" = 2 ] || fail "defrag-bench $arguments to a full disk: status $status"

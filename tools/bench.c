@@ -10,6 +10,7 @@
 #include "compare.h"
 #include "options.h"
 #include "record.h"
+#include "report.h"
 
 const char *argp_program_version = "defrag-bench " DEFRAG_VERSION_STRING;
 
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
     const struct command *command = NULL;
     int first = 1;
 
+    report_begin();
     argp_err_exit_status = EXIT_USAGE;
     while (first < argc && argv[first][0] == '-' && strcmp(argv[first], "--") != 0) {
         first++;

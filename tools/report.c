@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "number.h"
 #include "xalloc.h"
@@ -350,9 +351,26 @@ void report_json_print(json_t *value)
 
 /* --- The end ------------------------------------------------------------------------------ */
 
+/* What report_finish() has closed, nobody may look at any more. */
+static bool is_finished;
+
+static void see_to_output(void)
+{
+    if (!is_finished && (fflush(stdout) != 0 || ferror(stdout))) {
+        complain("cannot write the result: %s", strerror(errno));
+        _exit(EXIT_USAGE);
+    }
+}
+
+void report_begin(void)
+{
+    required(atexit(see_to_output) == 0);
+}
+
 int report_finish(int status)
 {
     bool failed = ferror(stdout);
+    is_finished = true;
 
     if (fflush(stdout) != 0 || failed || fclose(stdout) != 0) {
         complain("cannot write the result: %s", strerror(errno));

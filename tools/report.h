@@ -63,6 +63,9 @@ void report_json_print(json_t *value);
 
 /* --- The end ------------------------------------------------------------------------ */
 
+/* From now on a program that ends otherwise, after --help say, sees to it as well that all was written. */
+void report_begin(void);
+
 /* Flushes standard output; `status`, or EXIT_USAGE after a message if not all could be written. */
 int report_finish(int status);
 

@@ -64,14 +64,17 @@ DF_INLINE unsigned bits_clz32(uint32_t x)
 }
 
 /* The lesser of x, below 2^31, and a constant that is a power of two less 1. */
+#ifdef __ARM_FEATURE_SAT
 DF_INLINE unsigned bits_at_most(unsigned x, unsigned most)
 {
-#ifdef __ARM_FEATURE_SAT
     return most == 31 ? (unsigned)__builtin_arm_usat((int)x, 5) : x < most ? x : most;
-#else
-    return x < most ? x : most;
-#endif
 }
+#else
+DF_INLINE unsigned bits_at_most(unsigned x, unsigned most)
+{
+    return x < most ? x : most;
+}
+#endif
 
 DF_INLINE unsigned bits_clz_map(df_map x)
 {

@@ -686,7 +686,7 @@ static const struct argp report_argp = {
     "Draws what a trace does to a heap, as a page with everything in it, DIR/index.html, and each picture as "
     "SVG and PNG beside it. Needs gnuplot.\v"
     "Exit status: 0, it is there; 1, it is there, and requests failed or a heap misbehaved; 2, the "
-    "arguments, the trace or the output are at fault, and nothing was written. See defrag-bench(1).",
+    "arguments, the trace or DIR are at fault, and nothing was written there. See defrag-bench(1).",
     NULL, NULL, NULL,
 };
 

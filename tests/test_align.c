@@ -617,6 +617,34 @@ static void more_alignment_than_granules(const struct defrag_build *b)
     scene_close(&s);
 }
 
+/* An entry that is aligned and has no mark is not in use, however often it says that it is locked. */
+static void aligned_without_the_mark(const struct defrag_build *b)
+{
+    struct scene s;
+    unsigned char byte;
+    scene_open(&s, b, 200);
+    struct item *block = add(&s, 5, 1);
+    struct inside_field field = s.inside->offset_of(s.pool, block->handle);
+    field.shift = s.inside->header == 4 ? 4 : 12;
+    field.bits = 1;
+    for (unsigned locks = 0; locks <= 3; locks++) {
+        defrag_handle handle = block->handle;
+        support_context("%s, %u locks", b->name, locks);
+        EXPECT(inside_load(s.pool, &field) == 1, "it has no mark");
+        inside_store(s.pool, &field, 0);
+        EXPECT_STATUS(b->check(s.pool), DEFRAG_CORRUPT);
+        EXPECT_STATUS(b->read(s.pool, handle, 0, &byte, 1), DEFRAG_STALE);
+        EXPECT_STATUS(b->unlock(s.pool, handle), DEFRAG_STALE);
+        EXPECT_STATUS(b->free(s.pool, &handle), DEFRAG_STALE);
+        inside_store(s.pool, &field, 1);
+        EXPECT(b->lock_shared(s.pool, handle), "no lock");
+    }
+    for (unsigned locks = 0; locks <= 3; locks++)
+        EXPECT_STATUS(b->unlock(s.pool, block->handle), DEFRAG_OK);
+    look_at_all(&s);
+    scene_close(&s);
+}
+
 /* A cursor above a gap: an aligned block is marked, but only a lock explains the gap below it. */
 static void passed_by_without_a_lock(const struct defrag_build *b)
 {
@@ -661,6 +689,7 @@ int main(void)
         {"forged handles", forged_handles},
         {"slots forget the alignment", slots_forget_the_alignment},
         {"more alignment than granules", more_alignment_than_granules},
+        {"aligned without the mark", aligned_without_the_mark},
         {"passed by without a lock", passed_by_without_a_lock},
     };
     return support_run("blocks aligned to more than a granule", tests, sizeof tests / sizeof tests[0]);

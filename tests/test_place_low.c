@@ -128,6 +128,85 @@ static void anywhere_else(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/* Takes blocks of these sizes, and one of all that is left; locks and frees the ones that the two masks name. */
+static void lay_out(const struct defrag_build *b, defrag_pool *pool, const unsigned char *sizes, size_t count,
+                    unsigned locked, unsigned freed, defrag_handle *blocks)
+{
+    for (size_t i = 0; i < count; i++)
+        blocks[i] = take(b, pool, sizes[i]);
+    (void)take(b, pool, support_statistics(b, pool).free_bytes / inside_of(b->name)->granule - 1);
+    for (size_t i = 0; i < count; i++) {
+        if (locked >> i & 1)
+            (void)lock(b, pool, blocks[i]);
+        if (freed >> i & 1)
+            EXPECT_STATUS(b->free(pool, &blocks[i]), DEFRAG_OK);
+    }
+}
+
+static const unsigned char *place_of(const struct defrag_build *b, defrag_pool *pool, defrag_handle handle)
+{
+    const unsigned char *at = lock(b, pool, handle);
+    EXPECT_STATUS(b->unlock(pool, handle), DEFRAG_OK);
+    return at;
+}
+
+/*
+ * [ large ][ gap ][ 3 ][ gap ][ locked ][ large ][ gap ][ 2 ][ gap ][ locked ][ large ]: nothing can be cleared at
+ * the bottom or behind a locked block, so that it is not the lowest gap that grows, but the one that costs least.
+ */
+static void anywhere_at_the_least_cost(const struct defrag_build *b)
+{
+    static const unsigned char sizes[] = {20, 4, 3, 4, 2, 20, 4, 2, 4, 2};
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle blocks[sizeof sizes], low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 120, NULL);
+    lay_out(b, pool, sizes, sizeof sizes, 1u << 4 | 1u << 9, 1u << 1 | 1u << 3 | 1u << 6 | 1u << 8, blocks);
+    const unsigned char *large = place_of(b, pool, blocks[5]);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 10), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(lock(b, pool, low) == large + 20 * inside->granule, "not where the smallest block leaves");
+    EXPECT(support_statistics(b, pool).moved_bytes == 2 * inside->granule, "more than that moved");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* [ large ][ gap ][ locked ][ gap ][ locked ][ large ]: what lies at the bottom moves up, though a gap would do. */
+static void below_a_hole_that_fits(const struct defrag_build *b)
+{
+    static const unsigned char sizes[] = {20, 12, 2, 8, 2};
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle blocks[sizeof sizes], low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    lay_out(b, pool, sizes, sizeof sizes, 1u << 2 | 1u << 4, 1u << 1 | 1u << 3, blocks);
+    const unsigned char *bottom = place_of(b, pool, blocks[0]);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 8), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(lock(b, pool, low) == bottom, "the block is not at the bottom");
+    EXPECT(place_of(b, pool, blocks[0]) == bottom + 12 * inside->granule, "what lay there has not moved up");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
+/* All that is free, to the last granule: still at the bottom. */
+static void all_that_is_free(const struct defrag_build *b)
+{
+    static const unsigned char sizes[] = {3, 5, 20};
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle blocks[sizeof sizes], low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 40, NULL);
+    for (size_t i = 0; i < sizeof sizes; i++)
+        blocks[i] = take(b, pool, sizes[i]);
+    const unsigned char *bottom = place_of(b, pool, blocks[0]);
+    EXPECT_STATUS(b->free(pool, &blocks[1]), DEFRAG_OK);
+    size_t rest = support_statistics(b, pool).free_bytes / inside->granule;
+    EXPECT_STATUS(place(b, pool, support_payload(inside, rest), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(lock(b, pool, low) == bottom, "the block is not at the bottom");
+    EXPECT(place_of(b, pool, blocks[0]) == bottom + rest * inside->granule, "what lay there has not moved up");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
 /* Neither a slot nor a granule for the table to grow is left: what lies above the hole slides for both. */
 static void table_has_to_grow(const struct defrag_build *b)
 {
@@ -302,6 +381,9 @@ int main(void)
         {"side by side", side_by_side},
         {"the next best place", next_best},
         {"anywhere else", anywhere_else},
+        {"anywhere at the least cost", anywhere_at_the_least_cost},
+        {"below a hole that fits", below_a_hole_that_fits},
+        {"all that is free", all_that_is_free},
         {"the table has to grow", table_has_to_grow},
         {"damaged", damaged},
         {"refused as ever", refused_as_ever},

@@ -345,6 +345,26 @@ static void attaches_where_blocks_stay_aligned(const struct defrag_build *b)
     }
 }
 
+/* The first block of the table and the last one count as well. */
+static void attaches_where_any_block_stays_aligned(const struct defrag_build *b)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        struct image image;
+        support_context("%s, block %u", b->name, i);
+        image.pool = support_pool_of(b, &image.buffer, 100, NULL);
+        image.bytes = support_statistics(b, image.pool).pool_bytes;
+        for (unsigned j = 0; j < 3; j++) {
+            const defrag_request wanted = {.bytes = 8, .alignment = j == i ? 4 * b->alignment : 1};
+            defrag_handle handle;
+            EXPECT_STATUS(b->alloc_request(image.pool, &wanted, &handle), DEFRAG_OK);
+        }
+        struct support_buffer copy = copy_image(&image, 0, 2 * b->alignment);
+        refuse(b, &copy, copy.size, NULL, DEFRAG_BAD_ARGUMENT);
+        support_buffer_free(&copy);
+        support_buffer_free(&image.buffer);
+    }
+}
+
 /* Each byte of the image becomes another one: attach finds it, or it does no harm. */
 static void every_byte_changed(const struct defrag_build *b)
 {
@@ -479,6 +499,7 @@ int main(void)
         {"refuses the other byte order", refuses_the_other_byte_order},
         {"refuses what was moving", refuses_what_was_moving},
         {"attaches where blocks stay aligned", attaches_where_blocks_stay_aligned},
+        {"attaches where any block stays aligned", attaches_where_any_block_stays_aligned},
         {"every byte changed", every_byte_changed},
         {"the same calls make the same bytes", same_calls_same_bytes},
         {"no pointers in the image", no_pointers_in_the_image},

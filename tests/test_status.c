@@ -696,15 +696,19 @@ static void stale_handles(const struct defrag_build *b)
     bench_close(&t);
 }
 
-/* In each state of the lock, of any other generation. */
-static void stale_handles_of_locked_blocks(const struct defrag_build *b)
+/* In each state of the lock, of any other generation than the block's own. */
+static void stale_handles_in(const struct defrag_build *b, unsigned own)
 {
     struct bench t;
     bench_open(&t, b, 40, NULL);
     defrag_handle h = allocate(&t, 2);
+    for (unsigned i = 0; i < 256 && t.inside->generation_of(h) != own; i++) {
+        EXPECT_STATUS(b->free(t.pool, &h), DEFRAG_OK);
+        h = allocate(&t, 2);
+    }
     unsigned char byte = 0;
     for (unsigned locks = 0; locks <= 15; locks++) {
-        support_context("%s, %u locks", b->name, locks);
+        support_context("%s, generation %u, %u locks", b->name, t.inside->generation_of(h), locks);
         EXPECT(locks != 15 || b->lock(t.pool, h), "no lock");
         note(&t);
         for (unsigned generation = 0; generation < 256; generation++) {
@@ -723,6 +727,13 @@ static void stale_handles_of_locked_blocks(const struct defrag_build *b)
             EXPECT_STATUS(b->unlock(t.pool, h), DEFRAG_OK);
     }
     bench_close(&t);
+}
+
+/* The last generation is the one whose bits are all set. */
+static void stale_handles_of_locked_blocks(const struct defrag_build *b)
+{
+    stale_handles_in(b, 0);
+    stale_handles_in(b, 255);
 }
 
 /* A slot that stays in the table tells each of its handles from the next 255. */

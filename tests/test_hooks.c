@@ -181,6 +181,22 @@ static void compact_leaves_between_blocks(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/* Not even the smallest blocks, of which one granule is a hole, are looked at in a section of their own. */
+static void each_section_moves_a_block(const struct defrag_build *b)
+{
+    struct support_buffer buffer;
+    defrag_handle h[6];
+    begin(b, &buffer, 100);
+    for (size_t i = 0; i < 6; i++)
+        EXPECT_STATUS(b->alloc(hooks.pool, 0, &h[i]), DEFRAG_OK);
+    EXPECT_STATUS(b->free(hooks.pool, &h[0]), DEFRAG_OK);
+    hooks.entered = 0;
+    EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
+    EXPECT(hooks.moves == 5 && hooks.entered == 1 + hooks.moves, "%u blocks in %u critical sections", hooks.moves,
+           hooks.entered);
+    support_buffer_free(&buffer);
+}
+
 /* --- Others at work while defrag_compact() is outside the critical section ------------------- */
 
 #define OTHERS 40
@@ -329,6 +345,7 @@ int main(void)
     static const struct support_test tests[] = {
         {"enter and leave are balanced in every function", balanced_in_every_function},
         {"compact leaves the section between blocks", compact_leaves_between_blocks},
+        {"each section of compact moves a block", each_section_moves_a_block},
         {"others work while compaction is outside the section", others_work_during_compaction},
         {"another pool may be used from on_move", other_pools_are_independent},
     };

@@ -224,6 +224,57 @@ static void looking_at_a_block_costs_eight_bytes(const struct defrag_build *buil
     support_buffer_free(&buffer);
 }
 
+/* [ gap ][ locked ][ block ][ block ], each of the smallest size: the first block goes into the gap. */
+static defrag_pool *pool_with_a_hole(const struct defrag_build *build, struct support_buffer *buffer,
+                                     defrag_handle h[4])
+{
+    defrag_pool *pool = support_pool_of(build, buffer, 60, NULL);
+    for (size_t i = 0; i < 4; i++)
+        EXPECT_STATUS(build->alloc(pool, 0, &h[i]), DEFRAG_OK);
+    EXPECT(build->lock(pool, h[1]), "no lock");
+    EXPECT_STATUS(build->free(pool, &h[0]), DEFRAG_OK);
+    return pool;
+}
+
+/* Going by the locked block, looking at the hole, and at the end of its list, costs 24 bytes; then the block moves. */
+static void looking_at_a_hole_costs_eight_bytes(const struct defrag_build *build)
+{
+    const struct inside *inside = inside_of(build->name);
+    size_t block = inside->smallest * inside->granule;
+    for (size_t more = 0; more <= 1; more++) {
+        struct support_buffer buffer;
+        defrag_handle h[4];
+        size_t moved;
+        defrag_pool *pool = pool_with_a_hole(build, &buffer, h);
+        EXPECT_STATUS(build->compact_step(pool, 24 + block - 1 + more, &moved), DEFRAG_MORE);
+        EXPECT(moved == more * block, "%zu bytes move, of %zu that are left", moved, block - 1 + more);
+        uint64_t bound = inside_load(pool, &inside->hole_bound);
+        EXPECT(!more || bound == inside->smallest - 1,
+               "the only hole is filled, and holes of %u granules looked for", (unsigned)bound);
+        support_buffer_free(&buffer);
+    }
+}
+
+/* A gap left below a locked block closes when that is unlocked; from then on nobody looks for holes. */
+static void no_hole_is_looked_for_when_none_is_left(const struct defrag_build *build)
+{
+    const struct inside_field *bound = &inside_of(build->name)->hole_bound;
+    struct support_buffer buffer;
+    defrag_handle h[3];
+    defrag_pool *pool = support_pool_of(build, &buffer, 60, NULL);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT_STATUS(build->alloc(pool, 60, &h[i]), DEFRAG_OK);
+    EXPECT(build->lock(pool, h[1]), "no lock");
+    EXPECT_STATUS(build->free(pool, &h[0]), DEFRAG_OK);
+    EXPECT_STATUS(build->compact_step(pool, 1, NULL), DEFRAG_MORE);
+    EXPECT(inside_load(pool, bound) > 0, "the gap below the locked block is no hole");
+    EXPECT_STATUS(build->unlock(pool, h[1]), DEFRAG_OK);
+    EXPECT_STATUS(build->compact_step(pool, SIZE_MAX, NULL), DEFRAG_OK);
+    EXPECT(inside_load(pool, bound) == 0, "holes of %u granules are looked for",
+           (unsigned)inside_load(pool, bound));
+    support_buffer_free(&buffer);
+}
+
 /*
  * Steps of b bytes without calls in between, nothing locked: W is 8 bytes for each block
  * that they go past and the bytes of each that they move. A step that is not the last
@@ -336,6 +387,8 @@ int main(void)
     static const struct support_test tests[] = {
         {"an unlock that leaves a lock", unlock_of_one_of_several_locks},
         {"looking at a block costs eight bytes", looking_at_a_block_costs_eight_bytes},
+        {"looking at a hole costs eight bytes", looking_at_a_hole_costs_eight_bytes},
+        {"no hole is looked for when none is left", no_hole_is_looked_for_when_none_is_left},
         {"steps keep to their budget, move each block once, and then are idle", steps_keep_to_their_budget},
         {"a call between the steps", calls_may_come_between},
         {"unlock and free before the first step", unlock_and_free_before_the_first_step},

@@ -207,6 +207,43 @@ static void all_that_is_free(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/* What the image says while a block moves. */
+struct watched {
+    const struct inside_field *busy;
+    const defrag_pool *pool;
+    unsigned moves;
+};
+
+static void watch_move(void *context, defrag_handle handle, void *from, void *to, size_t bytes)
+{
+    struct watched *w = context;
+    (void)handle;
+    (void)bytes;
+    EXPECT((char *)to > (char *)from, "a block moves down");
+    EXPECT(inside_load(w->pool, w->busy) != 0, "the image does not say that a block moves");
+    w->moves++;
+}
+
+/* [ A ][ 2 ][ B ][ 2 ][ C ][ 3 ][ large ]: no hole holds A, B and C; gaps of four make way, and C stays. */
+static void no_more_gaps_than_needed(const struct defrag_build *b)
+{
+    static const unsigned char sizes[] = {5, 2, 5, 2, 5, 3};
+    const struct inside *inside = inside_of(b->name);
+    struct watched watched = {.busy = &inside->busy};
+    const defrag_config config = {.on_move = watch_move, .move_context = &watched};
+    struct support_buffer buffer;
+    defrag_handle blocks[sizeof sizes], low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 60, &config);
+    watched.pool = pool;
+    lay_out(b, pool, sizes, sizeof sizes, 0, 1u << 1 | 1u << 3 | 1u << 5, blocks);
+    EXPECT_STATUS(place(b, pool, support_payload(inside, 4), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
+    EXPECT(watched.moves == 2, "%u blocks moved", watched.moves);
+    EXPECT(lock(b, pool, blocks[0]) == lock(b, pool, low) + 4 * inside->granule, "A is not right behind it");
+    EXPECT(lock(b, pool, blocks[4]) == lock(b, pool, blocks[2]) + 5 * inside->granule, "C is not right behind B");
+    EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    support_buffer_free(&buffer);
+}
+
 /* Neither a slot nor a granule for the table to grow is left: what lies above the hole slides for both. */
 static void table_has_to_grow(const struct defrag_build *b)
 {
@@ -384,6 +421,7 @@ int main(void)
         {"anywhere at the least cost", anywhere_at_the_least_cost},
         {"below a hole that fits", below_a_hole_that_fits},
         {"all that is free", all_that_is_free},
+        {"no more gaps than needed", no_more_gaps_than_needed},
         {"the table has to grow", table_has_to_grow},
         {"damaged", damaged},
         {"refused as ever", refused_as_ever},

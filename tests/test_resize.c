@@ -443,12 +443,53 @@ static void each_event_is_the_cheapest(const struct defrag_build *b)
         EXPECT(tally.ways[way] || support_effort() < 100, "way %zu was never gone", way);
 }
 
+/* --- As many visits as are allowed ----------------------------------------------------------- */
+
+/*
+ * [ k small blocks ][ small ][ locked ][ wilderness of k ]: the second one can have all the room of the first ones
+ * if these leave for the wilderness. That takes a look at each block: as many as there are slots, and one is allowed.
+ */
+static bool grow_by_the_last_visit(const struct defrag_build *b, size_t k)
+{
+    static const defrag_config config = {.plan_visits = 1};
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle small, locked;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, &config);
+    for (size_t i = 0; i <= k; i++)
+        EXPECT_STATUS(b->alloc(pool, 0, &small), DEFRAG_OK);
+    EXPECT_STATUS(b->alloc(pool, 0, &locked), DEFRAG_OK);
+    EXPECT(b->lock(pool, locked), "no lock");
+    defrag_statistics s = support_statistics(b, pool);
+    bool full = s.slots == s.live_blocks;
+    if (full) {
+        size_t room = s.free_bytes / inside->granule - (k - 1) * inside->smallest;
+        EXPECT_STATUS(b->resize(pool, locked, support_payload(inside, room)), DEFRAG_OK);
+        EXPECT_STATUS(b->resize(pool, small, support_payload(inside, (k + 1) * inside->smallest)), DEFRAG_OK);
+        s = support_statistics(b, pool);
+        EXPECT(s.moved_blocks == k + 1 && s.free_bytes == 0, "%u blocks moved, %zu bytes are free",
+               (unsigned)s.moved_blocks, s.free_bytes);
+        EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    }
+    support_buffer_free(&buffer);
+    return full;
+}
+
+static void the_last_visit_counts(const struct defrag_build *b)
+{
+    bool done = false;
+    for (size_t k = 1; k < 12; k++)
+        done |= grow_by_the_last_visit(b, k);
+    EXPECT(done, "the table is never full");
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
         {"each way, in a heap where it is the cheapest", each_way},
         {"with DEFRAG_MANUAL no other block moves", manual},
         {"beside the least that can be", the_least_that_can_be},
+        {"the last visit counts", the_last_visit_counts},
         {"each event is the cheapest", each_event_is_the_cheapest},
     };
     return support_run("resize", tests, sizeof tests / sizeof tests[0]);

@@ -192,8 +192,8 @@ static void each_section_moves_a_block(const struct defrag_build *b)
     EXPECT_STATUS(b->free(hooks.pool, &h[0]), DEFRAG_OK);
     hooks.entered = 0;
     EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
-    EXPECT(hooks.moves == 5 && hooks.entered == 1 + hooks.moves, "%u blocks in %u critical sections", hooks.moves,
-           hooks.entered);
+    EXPECT(hooks.moves == 5 && hooks.entered == 1 + hooks.moves, "%u blocks in %u critical sections",
+           hooks.moves, hooks.entered);
     support_buffer_free(&buffer);
 }
 

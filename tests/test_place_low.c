@@ -239,7 +239,8 @@ static void no_more_gaps_than_needed(const struct defrag_build *b)
     EXPECT_STATUS(place(b, pool, support_payload(inside, 4), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
     EXPECT(watched.moves == 2, "%u blocks moved", watched.moves);
     EXPECT(lock(b, pool, blocks[0]) == lock(b, pool, low) + 4 * inside->granule, "A is not right behind it");
-    EXPECT(lock(b, pool, blocks[4]) == lock(b, pool, blocks[2]) + 5 * inside->granule, "C is not right behind B");
+    EXPECT(lock(b, pool, blocks[4]) == lock(b, pool, blocks[2]) + 5 * inside->granule,
+           "C is not right behind B");
     EXPECT_STATUS(b->check(pool), DEFRAG_OK);
     support_buffer_free(&buffer);
 }

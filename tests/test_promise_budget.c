@@ -236,7 +236,7 @@ static defrag_pool *pool_with_a_hole(const struct defrag_build *build, struct su
     return pool;
 }
 
-/* Going by the locked block, looking at the hole, and at the end of its list, costs 24 bytes; then the block moves. */
+/* Going by the locked block, a look at the hole and one at the end of its list cost 24 bytes; then the block moves. */
 static void looking_at_a_hole_costs_eight_bytes(const struct defrag_build *build)
 {
     const struct inside *inside = inside_of(build->name);

@@ -446,8 +446,8 @@ static void each_event_is_the_cheapest(const struct defrag_build *b)
 /* --- As many visits as are allowed ----------------------------------------------------------- */
 
 /*
- * [ k small blocks ][ small ][ locked ][ wilderness of k ]: the second one can have all the room of the first ones
- * if these leave for the wilderness. That takes a look at each block: as many as there are slots, and one is allowed.
+ * [ k small blocks ][ small ][ locked ][ wilderness of k ]: the second one can have all the room of the
+ * first ones if these leave for the wilderness. That takes a look at each block, and each slot allows one.
  */
 static bool grow_by_the_last_visit(const struct defrag_build *b, size_t k)
 {
@@ -483,6 +483,24 @@ static void the_last_visit_counts(const struct defrag_build *b)
     EXPECT(done, "the table is never full");
 }
 
+/* [ 8 ][ 2 ][ 8 ]: the first grows by the place of the second, which leaves; nothing below the third can slide. */
+static void compaction_goes_on_behind_it(const struct defrag_build *b)
+{
+    static const unsigned char sizes[] = {8, 2, 8};
+    const struct inside *inside = inside_of(b->name);
+    struct support_buffer buffer;
+    defrag_handle h[3];
+    defrag_pool *pool = support_pool_of(b, &buffer, 60, NULL);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT_STATUS(b->alloc(pool, support_payload(inside, sizes[i]), &h[i]), DEFRAG_OK);
+    EXPECT_STATUS(b->compact(pool), DEFRAG_OK);
+    EXPECT_STATUS(b->resize(pool, h[0], support_payload(inside, 10)), DEFRAG_OK);
+    EXPECT(support_statistics(b, pool).moved_bytes == 2 * inside->granule, "another block has moved");
+    struct inside_field third = inside->offset_of(pool, h[2]);
+    EXPECT(inside_load(pool, &inside->cursor) == inside_load(pool, &third), "compaction does not go on there");
+    support_buffer_free(&buffer);
+}
+
 int main(void)
 {
     static const struct support_test tests[] = {
@@ -491,6 +509,7 @@ int main(void)
         {"beside the least that can be", the_least_that_can_be},
         {"the last visit counts", the_last_visit_counts},
         {"each event is the cheapest", each_event_is_the_cheapest},
+        {"compaction goes on behind it", compaction_goes_on_behind_it},
     };
     return support_run("resize", tests, sizeof tests / sizeof tests[0]);
 }

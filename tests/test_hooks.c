@@ -181,20 +181,27 @@ static void compact_leaves_between_blocks(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
-/* Not even the smallest blocks, of which one granule is a hole, are looked at in a section of their own. */
+/* None is lost in search of a hole: for the smallest blocks, nor for what was one while its neighbour was locked. */
 static void each_section_moves_a_block(const struct defrag_build *b)
 {
-    struct support_buffer buffer;
-    defrag_handle h[6];
-    begin(b, &buffer, 100);
-    for (size_t i = 0; i < 6; i++)
-        EXPECT_STATUS(b->alloc(hooks.pool, 0, &h[i]), DEFRAG_OK);
-    EXPECT_STATUS(b->free(hooks.pool, &h[0]), DEFRAG_OK);
-    hooks.entered = 0;
-    EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
-    EXPECT(hooks.moves == 5 && hooks.entered == 1 + hooks.moves, "%u blocks in %u critical sections",
-           hooks.moves, hooks.entered);
-    support_buffer_free(&buffer);
+    for (unsigned locked = 0; locked <= 1; locked++) {
+        struct support_buffer buffer;
+        defrag_handle h[6];
+        begin(b, &buffer, 100);
+        for (size_t i = 0; i < 6; i++)
+            EXPECT_STATUS(b->alloc(hooks.pool, 0, &h[i]), DEFRAG_OK);
+        EXPECT_STATUS(b->free(hooks.pool, &h[0]), DEFRAG_OK);
+        if (locked) {
+            EXPECT(b->lock(hooks.pool, h[1]), "no lock");
+            EXPECT_STATUS(b->compact_step(hooks.pool, 1, NULL), DEFRAG_MORE);
+            EXPECT_STATUS(b->unlock(hooks.pool, h[1]), DEFRAG_OK);
+        }
+        hooks.entered = 0;
+        EXPECT_STATUS(b->compact(hooks.pool), DEFRAG_OK);
+        EXPECT(hooks.moves == 5 && hooks.entered == 1 + hooks.moves, "%u blocks in %u critical sections",
+               hooks.moves, hooks.entered);
+        support_buffer_free(&buffer);
+    }
 }
 
 /* --- Others at work while defrag_compact() is outside the critical section ------------------- */

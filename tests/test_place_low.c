@@ -4,7 +4,7 @@
  * request that is certain to be served. The figures of DESIGN.md are what
  * `BUILD=n8 tests/test_place_low` prints.
  */
-#include "support.h"
+#include "layout.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -275,6 +275,45 @@ static void table_has_to_grow(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
+/*
+ * [ locked ] ... [ 6 ][ 3 ][ locked ][ 5 ][ 2 ][ large ][ 2 ] table: between locked blocks, or above them, are four
+ * granules at most, of which the table takes one. False if it has a slot to spare.
+ */
+static bool none_is_lifted_over_the_table(const struct defrag_build *b, size_t pins)
+{
+    static const unsigned char sizes[] = {9, 2, 7, 5};
+    const struct inside *inside = inside_of(b->name);
+    static struct layout layout;
+    struct support_buffer buffer;
+    defrag_handle blocks[sizeof sizes], low;
+    defrag_pool *pool = support_pool_of(b, &buffer, 100, NULL);
+    for (size_t i = 0; i < pins; i++)
+        (void)lock(b, pool, take(b, pool, 2));
+    for (size_t i = 0; i < sizeof sizes; i++)
+        blocks[i] = take(b, pool, sizes[i]);
+    (void)lock(b, pool, blocks[1]);
+    layout_read(&layout, b, pool);
+    bool full = layout_need(&layout) != 0;
+    if (full) {
+        size_t large = 5 + layout_wilderness(&layout) - 2;
+        EXPECT_STATUS(b->resize(pool, blocks[3], support_payload(inside, large)), DEFRAG_OK);
+        EXPECT_STATUS(b->resize(pool, blocks[0], support_payload(inside, 6)), DEFRAG_OK);
+        EXPECT_STATUS(b->resize(pool, blocks[2], support_payload(inside, 5)), DEFRAG_OK);
+        EXPECT_STATUS(place(b, pool, support_payload(inside, 4), DEFRAG_PLACE_LOW, &low), DEFRAG_PINNED);
+        EXPECT_STATUS(b->check(pool), DEFRAG_OK);
+    }
+    support_buffer_free(&buffer);
+    return full;
+}
+
+static void the_table_keeps_its_granule(const struct defrag_build *b)
+{
+    bool done = false;
+    for (size_t pins = 1; pins <= 12; pins++)
+        done |= none_is_lifted_over_the_table(b, pins);
+    EXPECT(done, "the table is never full");
+}
+
 /* A damaged pool is left as it is by whoever sees the damage. */
 static void damaged(const struct defrag_build *b)
 {
@@ -424,6 +463,7 @@ int main(void)
         {"all that is free", all_that_is_free},
         {"no more gaps than needed", no_more_gaps_than_needed},
         {"the table has to grow", table_has_to_grow},
+        {"the table keeps its granule", the_table_keeps_its_granule},
         {"damaged", damaged},
         {"refused as ever", refused_as_ever},
         {"with other flags", with_flags},

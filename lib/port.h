@@ -57,6 +57,12 @@
 #define DF_MAY_ALIAS   __attribute__((may_alias))
 /* The compiler forgets how a value came about, which it would otherwise undo and do again. */
 #define DF_FORGET(x) __asm__("" : "+r"(x))
+/* A passing value goes where it takes no register from the others, of which more would have to be saved. */
+#ifdef __thumb2__
+#define DF_ASIDE(x) __asm__("" : "+h"(x))
+#else
+#define DF_ASIDE(x) ((void)0)
+#endif
 #else
 #error "the library needs the may_alias attribute of gcc and clang"
 #endif

@@ -223,7 +223,9 @@ DF_INLINE uint32_t handle_difference(uint32_t bits, df_word entry)
 #if DEFRAG_WIDE
     bits &= TABLE_GEN_MASK;
 #endif
-    return ((uint32_t)entry ^ bits) << 16;
+    uint32_t difference = (uint32_t)entry ^ bits;
+    DF_ASIDE(difference);
+    return difference << 16;
 }
 
 /* No slot of the table, or bits that no handle has. */

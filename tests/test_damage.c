@@ -563,7 +563,7 @@ static void a_free_block_that_leads_out(const struct defrag_build *b)
 
 /*
  * Free memory as it is counted: less than the free blocks at hand have, or so much
- * that what is left is less than the block that is given back.
+ * that what is left is less than the block that is given back; or more than there is at all.
  */
 static void the_count_of_free_memory(const struct defrag_build *b)
 {
@@ -588,6 +588,10 @@ static void the_count_of_free_memory(const struct defrag_build *b)
     EXPECT_STATUS(do_free(&s), DEFRAG_CORRUPT);
     EXPECT_STATUS(do_shrink(&s), DEFRAG_CORRUPT);
     EXPECT_STATUS(do_grow(&s), DEFRAG_CORRUPT);
+    EXPECT(is_kept(&s), "a refused call has written");
+    inside_store(s.pool, &free, inside_load(s.pool, &free) + own);
+    keep_damage(&s);
+    EXPECT(!b->lock(s.pool, s.handle) && b->size(s.pool, s.handle) == 0, "the block is used");
     EXPECT(is_kept(&s), "a refused call has written");
     tear_down(&s);
 }

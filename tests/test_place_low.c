@@ -128,7 +128,7 @@ static void anywhere_else(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
-/* Takes blocks of these sizes, and one of all that is left; locks and frees the ones that the two masks name. */
+/* Takes blocks of these sizes, and one of all that is left; locks and frees those that the masks name. */
 static void lay_out(const struct defrag_build *b, defrag_pool *pool, const unsigned char *sizes, size_t count,
                     unsigned locked, unsigned freed, defrag_handle *blocks)
 {
@@ -151,8 +151,9 @@ static const unsigned char *place_of(const struct defrag_build *b, defrag_pool *
 }
 
 /*
- * [ large ][ gap ][ 3 ][ gap ][ locked ][ large ][ gap ][ 2 ][ gap ][ locked ][ large ]: nothing can be cleared at
- * the bottom or behind a locked block, so that it is not the lowest gap that grows, but the one that costs least.
+ * [ large ][ gap ][ 3 ][ gap ][ locked ][ large ][ gap ][ 2 ][ gap ][ locked ][ large ]: nothing can be
+ * cleared at the bottom or behind a locked block, so that it is not the lowest gap that grows, but the one
+ * that costs least.
  */
 static void anywhere_at_the_least_cost(const struct defrag_build *b)
 {
@@ -170,7 +171,7 @@ static void anywhere_at_the_least_cost(const struct defrag_build *b)
     support_buffer_free(&buffer);
 }
 
-/* [ large ][ gap ][ locked ][ gap ][ locked ][ large ]: what lies at the bottom moves up, though a gap would do. */
+/* [ large ][ gap ][ locked ][ gap ][ locked ][ large ]: what lies below moves up, though a gap would do. */
 static void below_a_hole_that_fits(const struct defrag_build *b)
 {
     static const unsigned char sizes[] = {20, 12, 2, 8, 2};
@@ -202,7 +203,8 @@ static void all_that_is_free(const struct defrag_build *b)
     size_t rest = support_statistics(b, pool).free_bytes / inside->granule;
     EXPECT_STATUS(place(b, pool, support_payload(inside, rest), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
     EXPECT(lock(b, pool, low) == bottom, "the block is not at the bottom");
-    EXPECT(place_of(b, pool, blocks[0]) == bottom + rest * inside->granule, "what lay there has not moved up");
+    EXPECT(place_of(b, pool, blocks[0]) == bottom + rest * inside->granule,
+           "what lay there has not moved up");
     EXPECT_STATUS(b->check(pool), DEFRAG_OK);
     support_buffer_free(&buffer);
 }

@@ -86,6 +86,8 @@ static void next_best(const struct defrag_build *b)
     EXPECT_STATUS(b->unlock(pool, low), DEFRAG_OK);
     EXPECT_STATUS(b->unlock(pool, large), DEFRAG_OK);
     EXPECT_STATUS(b->free(pool, &low), DEFRAG_OK);
+    /* It is done with all that is about to move. */
+    EXPECT_STATUS(b->compact(pool), DEFRAG_OK);
     EXPECT_STATUS(b->write(pool, large, 0, "large", 5), DEFRAG_OK);
     EXPECT_STATUS(place(b, pool, support_payload(inside, 8), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
     EXPECT(lock(b, pool, low) == bottom, "the block is not at the bottom");

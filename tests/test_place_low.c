@@ -365,12 +365,19 @@ static void with_flags(const struct defrag_build *b)
         struct support_buffer buffer;
         defrag_handle low;
         defrag_pool *pool = support_pool_of(b, &buffer, 100, &config);
-        for (unsigned i = 0; i < 5; i++)
-            (void)take(b, pool, 5);
+        unsigned char bytes[5 * 16];
+        memset(bytes, 1, sizeof bytes);
+        for (unsigned i = 0; i < 5; i++) {
+            defrag_handle other = take(b, pool, 5);
+            EXPECT_STATUS(b->write(pool, other, 0, bytes, b->size(pool, other)), DEFRAG_OK);
+        }
         uint32_t moved = support_statistics(b, pool).moved_blocks;
         EXPECT_STATUS(place(b, pool, support_payload(inside, 8), DEFRAG_PLACE_LOW, &low), DEFRAG_OK);
         if (flags & DEFRAG_MANUAL)
             EXPECT(support_statistics(b, pool).moved_blocks == moved, "blocks moved");
+        const unsigned char *at = lock(b, pool, low);
+        for (size_t i = 0; flags == DEFRAG_SCRAMBLE && i < b->size(pool, low); i++)
+            EXPECT(at[i] == DEFRAG_SCRAMBLE_BYTE, "byte %zu of the new block is what was there", i);
         EXPECT_STATUS(b->check(pool), DEFRAG_OK);
         support_buffer_free(&buffer);
     }

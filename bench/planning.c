@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* The linker calls the one in place of the other. NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
 bool __real_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
@@ -48,21 +47,13 @@ bool __wrap_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules gro
     return found;
 }
 
-static enum workload_kind kind_of(const char *name)
-{
-    enum workload_kind kind = 0;
-    while (kind < WORKLOAD_KINDS && strcmp(workload_names[kind], name) != 0)
-        kind++;
-    return kind;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc < 4 || kind_of(argv[1]) == WORKLOAD_KINDS)
+    if (argc < 4 || workload_find(argv[1]) == WORKLOAD_KINDS)
         return 2;
     const struct contender contender = {
         .name = CONTENDER_DEFRAG, .build = defrag_build_find("narrow", 8), .alignment = 8};
-    struct churn churn = {.kind = kind_of(argv[1]),
+    struct churn churn = {.kind = workload_find(argv[1]),
                           .pool_bytes = 65536,
                           .percent = (unsigned)strtoul(argv[2], NULL, 10),
                           .operations = WORKLOAD_OPERATIONS,

@@ -1,43 +1,11 @@
 # SPDX-License-Identifier: MIT
 # `defrag-bench compare`: other mallocs and plugins are loaded, measured and watched, and what they do wrong
 # is told. Times are never compared.
-. "${top_srcdir:?}/tests/package.sh"
-bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
-
-[ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
+. "${top_srcdir:?}/tests/tool.sh"
 cd "$scratch"
 # Whatever the tool itself was compiled for: a sanitizer's allocator cannot be replaced.
 ! nm "$bench" 2>/dev/null | grep -q __asan_init || skip "the tool has AddressSanitizer's malloc"
 command -v gcc >/dev/null || skip "no gcc here"
-
-gives() {
-    wanted=$1
-    shift
-    status=0
-    timeout 100 "$bench" "$@" >output 2>said </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        cat output said >&2
-        fail "defrag-bench $*: status $status, not $wanted"
-    }
-}
-
-# refuses PATTERN ARGUMENT...: status 2, nothing printed, one line said that fits the pattern.
-refuses() {
-    pattern=$1
-    shift
-    gives 2 "$@"
-    [ ! -s output ] || fail "defrag-bench $*: printed something"
-    [ "$(wc -l <said)" = 1 ] || fail "defrag-bench $*: said $(wc -l <said) lines, not 1: $(cat said)"
-    grep -q -- "$pattern" said || fail "defrag-bench $*: said nothing like '$pattern' but: $(cat said)"
-}
-
-prints() {
-    grep -q -- "$1" output || fail "printed nothing like '$1' but: $(cat output)"
-}
-
-quiet() {
-    [ ! -s said ] || fail "said: $(cat said)"
-}
 
 # module FILE SOURCE ARGUMENT...
 module() {

@@ -1,29 +1,7 @@
 # SPDX-License-Identifier: MIT
 # `defrag-bench sweep` and `gather`: each job once, in lines that a shell can run; joined to one table and one picture.
-. "${top_srcdir:?}/tests/package.sh"
-bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
-
-[ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
+. "${top_srcdir:?}/tests/tool.sh"
 cd "$scratch"
-
-# gives STATUS ARGUMENT...: what it prints is in `output`, what it says in `said`.
-gives() {
-    wanted=$1
-    shift
-    status=0
-    timeout 100 "$bench" "$@" >output 2>said </dev/null || status=$?
-    [ "$status" = "$wanted" ] || fail "defrag-bench $*: status $status, not $wanted: $(cat said)"
-}
-
-# refuses PATTERN ARGUMENT...: status 2, nothing printed, one line said that fits the pattern.
-refuses() {
-    pattern=$1
-    shift
-    gives 2 "$@"
-    [ ! -s output ] || fail "defrag-bench $*: printed something"
-    [ "$(wc -l <said)" = 1 ] || fail "defrag-bench $*: said $(wc -l <said) lines, not 1: $(cat said)"
-    grep -q -- "$pattern" said || fail "defrag-bench $*: said nothing like '$pattern' but: $(cat said)"
-}
 
 awk 'BEGIN {
     print "defrag-trace 1"

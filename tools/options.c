@@ -425,17 +425,17 @@ static void workload_add(struct options *options, enum workload_kind kind)
 
 static void workload_read(struct options *options, const char *name, struct argp_state *state)
 {
-    bool all = strcmp(name, "all") == 0;
-    bool any = false;
-    for (enum workload_kind kind = 0; kind < WORKLOAD_KINDS; kind++) {
-        if (all || strcmp(name, workload_names[kind]) == 0) {
+    if (strcmp(name, "all") == 0) {
+        for (enum workload_kind kind = 0; kind < WORKLOAD_KINDS; kind++) {
             workload_add(options, kind);
-            any = true;
         }
+        return;
     }
-    if (!any) {
+    enum workload_kind kind = workload_find(name);
+    if (kind == WORKLOAD_KINDS) {
         REFUSE(state, "unknown workload '%s'; there are " WORKLOAD_NAMES, name);
     }
+    workload_add(options, kind);
 }
 
 static void percent_add(struct options *options, unsigned percent)

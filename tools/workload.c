@@ -20,6 +20,16 @@ const char *const workload_names[WORKLOAD_KINDS] = {
     [WORKLOAD_SKEWED] = "skewed",   [WORKLOAD_PHASES] = "phases", [WORKLOAD_LARSON] = "larson",
 };
 
+enum workload_kind workload_find(const char *name)
+{
+    enum workload_kind kind = 0;
+
+    while (kind < WORKLOAD_KINDS && strcmp(workload_names[kind], name) != 0) {
+        kind++;
+    }
+    return kind;
+}
+
 /* --- Sizes ---------------------------------------------------------------------------- */
 
 /* Marsaglia's xorshift. */

@@ -44,6 +44,9 @@ enum workload_kind {
 /* "uniform" and so on, by kind. */
 extern const char *const workload_names[WORKLOAD_KINDS];
 
+/* WORKLOAD_KINDS if there is none of that name. */
+enum workload_kind workload_find(const char *name);
+
 struct workload {
     enum workload_kind kind;
     uint32_t random;

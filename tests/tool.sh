@@ -33,3 +33,19 @@ prints() {
 quiet() {
     [ ! -s said ] || fail "said: $(cat said)"
 }
+
+# to_nobody COMMAND...: its status is in `status`, what it says in `said`; the reader of what it prints has gone.
+to_nobody() {
+    rm -f gone
+    echo 0 >ended
+    {
+        until [ -e gone ]; do
+            sleep 0.05
+        done
+        "$@" 2>said || echo $? >ended
+    } | {
+        exec <&-
+        : >gone
+    }
+    status=$(cat ended)
+}

@@ -7,9 +7,9 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "number.h"
 #include "options.h"
 #include "scratch.h"
@@ -19,7 +19,6 @@ enum { PNG_SCALE = 2, FONT_WIDE = 13, FONT_NARROW = 12, FILES_MAX = 32 };
 
 /* The one process, and what it is to write. */
 static struct {
-    pid_t child;
     FILE *to;
     const char *files[FILES_MAX];
     size_t count;
@@ -39,7 +38,7 @@ static int gnuplot_spawn(int input)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, scratch_path("complaints"),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    int error = posix_spawnp(&gnuplot.child, name, &actions, NULL, arguments, environ);
+    int error = cleanup_spawn(&actions, arguments);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
@@ -64,7 +63,6 @@ bool plot_begin(void)
         close(ends[1]);
         return false;
     }
-    scratch_child(gnuplot.child);
     gnuplot.count = 0;
     fputs("set encoding utf8\n", gnuplot.to);
     return true;
@@ -115,14 +113,10 @@ static void complaint_read(char text[200])
 bool plot_end(void)
 {
     char said[200];
-    int status = 0;
 
     fputs("unset output\n", gnuplot.to);
     fclose(gnuplot.to);
-    while (waitpid(gnuplot.child, &status, 0) < 0 && errno == EINTR) {
-    }
-    scratch_child(0);
-    if (status == 0 && all_are_whole()) {
+    if (cleanup_wait() == 0 && all_are_whole()) {
         return true;
     }
     complaint_read(said);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "cleanup.h"
 #include "duel.h"
 #include "findings.h"
 #include "jobs.h"
@@ -141,9 +141,7 @@ static bool folder_prepare(const char *path)
 {
     char *beside = xrealloc(NULL, strlen(path) + sizeof "/.report", 1);
 
-    if (mkdir(path, 0777) == 0) {
-        scratch_remove_folder(path);
-    } else if (errno != EEXIST) {
+    if (scratch_make_folder(path) != 0 && errno != EEXIST) {
         complain("%s: %s", path, strerror(errno));
         free(beside);
         return false;
@@ -214,7 +212,7 @@ static bool file_publish(const char *folder, const char *name, const char *endin
 }
 
 /* The page comes last: where it is, all is. */
-static bool files_publish(const char *folder)
+static bool all_publish(const char *folder)
 {
     for (size_t i = 0; pictures[i].name; i++) {
         if (!file_publish(folder, pictures[i].name, ".svg") ||
@@ -223,6 +221,17 @@ static bool files_publish(const char *folder)
         }
     }
     return file_publish(folder, "index.html", "");
+}
+
+/* All or nothing, as far as signals go. */
+static bool files_publish(const char *folder)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    bool done = all_publish(folder);
+    cleanup_release(&before);
+    return done;
 }
 
 /* --- The command -------------------------------------------------------------------------------- */

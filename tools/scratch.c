@@ -1,64 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "scratch.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "cleanup.h"
 #include "xalloc.h"
 
-/* A signal handler reads these: a path is there before it is counted. */
-static char *folder;
+static char *folder, *made_folder;
 static char *paths[SCRATCH_FILES_MAX];
-static volatile sig_atomic_t path_count;
-static volatile pid_t child;
-static char *made_folder;
-
-static const int deadly[] = {SIGHUP, SIGINT, SIGTERM};
-enum { DEADLY = sizeof deadly / sizeof *deadly };
-
-/* Nothing here but what a signal handler may do. */
-static void sweep(void)
-{
-    for (sig_atomic_t i = 0; i < path_count; i++) {
-        unlink(paths[i]);
-    }
-    if (folder) {
-        rmdir(folder);
-    }
-    if (made_folder) {
-        rmdir(made_folder);
-    }
-}
-
-static void on_signal(int number)
-{
-    if (child > 0) {
-        kill(child, SIGKILL);
-    }
-    sweep();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal}, before;
-
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < DEADLY; i++) {
-        sigaddset(&action.sa_mask, deadly[i]);
-    }
-    for (size_t i = 0; i < DEADLY; i++) {
-        /* A program in the background of a script ignores interrupts, and goes on doing so. */
-        if (sigaction(deadly[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
-            sigaction(deadly[i], &action, NULL);
-        }
-    }
-}
+static size_t path_count;
 
 static char *joined(const char *first, const char *second)
 {
@@ -68,44 +23,60 @@ static char *joined(const char *first, const char *second)
     return text;
 }
 
-int scratch_begin(const char *beside)
+/* Makes a folder that is removed in the end. NULL: see errno; `name` is released. */
+static char *kept(char *name, int (*make)(char *name))
 {
-    char *name = joined(beside, ".XXXXXX");
-    if (!mkdtemp(name)) {
+    sigset_t before;
+
+    cleanup_hold(&before);
+    if (make(name) == 0) {
+        cleanup_add(name);
+    } else {
         int saved = errno;
         free(name);
-        sweep();
+        name = NULL;
         errno = saved;
-        return -1;
     }
-    folder = name;
-    catch_signals();
-    atexit(scratch_end);
-    return 0;
+    cleanup_release(&before);
+    return name;
+}
+
+static int make_named(char *name)
+{
+    return mkdir(name, 0777);
+}
+
+static int make_unnamed(char *name)
+{
+    return mkdtemp(name) ? 0 : -1;
+}
+
+int scratch_make_folder(const char *path)
+{
+    made_folder = kept(joined(path, ""), make_named);
+    return made_folder ? 0 : -1;
+}
+
+int scratch_begin(const char *beside)
+{
+    folder = kept(joined(beside, ".XXXXXX"), make_unnamed);
+    return folder ? 0 : -1;
 }
 
 const char *scratch_path(const char *name)
 {
     size_t skip = strlen(folder) + 1;
-    for (sig_atomic_t i = 0; i < path_count; i++) {
+    for (size_t i = 0; i < path_count; i++) {
         if (strcmp(paths[i] + skip, name) == 0) {
             return paths[i];
         }
     }
+    assert(path_count < SCRATCH_FILES_MAX);
     char *parent = joined(folder, "/");
-    paths[path_count] = joined(parent, name);
+    char *path = joined(parent, name);
     free(parent);
-    return paths[path_count++];
-}
-
-void scratch_child(pid_t pid)
-{
-    child = pid;
-}
-
-void scratch_remove_folder(const char *path)
-{
-    made_folder = joined(path, "");
+    cleanup_add(path);
+    return paths[path_count++] = path;
 }
 
 int scratch_publish(const char *name, const char *path)
@@ -113,15 +84,20 @@ int scratch_publish(const char *name, const char *path)
     return rename(scratch_path(name), path);
 }
 
+static void drop(char *path)
+{
+    if (path) {
+        cleanup_remove(path);
+        free(path);
+    }
+}
+
 void scratch_end(void)
 {
-    sweep();
-    sig_atomic_t count = path_count;
-    path_count = 0;
-    for (sig_atomic_t i = 0; i < count; i++) {
-        free(paths[i]);
+    while (path_count > 0) {
+        drop(paths[--path_count]);
     }
-    free(folder);
-    free(made_folder);
+    drop(folder);
+    drop(made_folder);
     folder = made_folder = NULL;
 }

@@ -12,6 +12,8 @@
 
 #include <zstd.h>
 
+#include "cleanup.h"
+
 enum { CHUNK = 1 << 16, COMPRESSION_LEVEL = 12 };
 
 /* --- Reading ------------------------------------------------------------ */
@@ -287,21 +289,18 @@ static bool ends_in_zst(const char *path)
     return length > 4 && strcmp(path + length - 4, ".zst") == 0;
 }
 
-/* A program writes one file at a time; where it exits in the middle, nothing of it is left. */
-static const stream_out *unfinished;
-
-static void remove_unfinished(void)
+/* Where the program ends in the middle, nothing of it is left. */
+static int make_temporary(char *name)
 {
-    if (unfinished) {
-        unlink(unfinished->temporary);
+    sigset_t before;
+
+    cleanup_hold(&before);
+    int fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0) {
+        cleanup_add(name);
     }
-}
-
-static void note_unfinished(const stream_out *out)
-{
-    static bool registered;
-    unfinished = out;
-    registered = registered || atexit(remove_unfinished) == 0;
+    cleanup_release(&before);
+    return fd;
 }
 
 /* A new file gets the rights that open() would have given it. */
@@ -313,13 +312,12 @@ static int open_temporary(stream_out *out)
         return -1;
     }
     snprintf(out->temporary, bytes, "%s.XXXXXX", out->path);
-    int fd = mkostemp(out->temporary, O_CLOEXEC);
+    int fd = make_temporary(out->temporary);
     if (fd < 0) {
         free(out->temporary);
         out->temporary = NULL;
         return -1;
     }
-    note_unfinished(out);
     mode_t mask = umask(0);
     umask(mask);
     if (fchmod(fd, 0666 & ~mask) != 0) {
@@ -403,17 +401,27 @@ static void close_file(stream_out *out)
     out->fd = -1;
 }
 
+static void publish(stream_out *out)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    if (rename(out->temporary, out->path) == 0) {
+        cleanup_forget(out->temporary);
+        free(out->temporary);
+        out->temporary = NULL;
+    } else {
+        out->reason = strerror(errno);
+    }
+    cleanup_release(&before);
+}
+
 int stream_out_commit(stream_out *out, const char **reason)
 {
     flush(out, ZSTD_e_end);
     close_file(out);
-    if (!out->reason && out->temporary && rename(out->temporary, out->path) != 0) {
-        out->reason = strerror(errno);
-    }
-    if (!out->reason) {
-        unfinished = unfinished == out ? NULL : unfinished;
-        free(out->temporary);
-        out->temporary = NULL;
+    if (!out->reason && out->temporary) {
+        publish(out);
     }
     int result = out->reason ? -1 : 0;
     *reason = out->reason;
@@ -427,11 +435,8 @@ void stream_out_discard(stream_out *out)
         return;
     }
     close_file(out);
-    if (unfinished == out) {
-        unfinished = NULL;
-    }
     if (out->temporary) {
-        unlink(out->temporary);
+        cleanup_remove(out->temporary);
     }
     ZSTD_freeCCtx(out->zstd);
     free(out->temporary);

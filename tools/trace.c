@@ -15,6 +15,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "cleanup.h"
 #include "stream.h"
 #include "xalloc.h"
 
@@ -673,6 +674,19 @@ int trace_load(struct trace *trace, const char *path, struct trace_error *error)
 }
 
 /* Without a name from the beginning: nothing is left however the program ends. */
+static int nameless(char *path)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0) {
+        unlink(path);
+    }
+    cleanup_release(&before);
+    return fd;
+}
+
 static FILE *spool_open(void)
 {
     const char *folder = getenv("TMPDIR");
@@ -683,11 +697,10 @@ static FILE *spool_open(void)
         errno = ENAMETOOLONG;
         return NULL;
     }
-    int fd = mkostemp(path, O_CLOEXEC);
+    int fd = nameless(path);
     if (fd < 0) {
         return NULL;
     }
-    unlink(path);
     FILE *file = fdopen(fd, "w+");
     if (!file) {
         close(fd);

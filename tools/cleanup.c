@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "cleanup.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A signal handler reads these: they change only while signals are held. */
+static const char *paths[CLEANUP_MAX];
+static size_t path_count;
+static pid_t child, owner;
+
+static const struct {
+    int number;
+    const char *message;
+} deadly[] = {
+    {SIGHUP, "defrag-bench: interrupted: Hangup\n"},
+    {SIGINT, "defrag-bench: interrupted: Interrupt\n"},
+    {SIGTERM, "defrag-bench: interrupted: Terminated\n"},
+};
+enum { DEADLY = sizeof deadly / sizeof *deadly };
+
+/* Nothing here but what a signal handler may do. The child goes first: it may be making one of the files. */
+static void sweep(void)
+{
+    if (getpid() != owner) {
+        return; /* forked, and not yet another program */
+    }
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        child = 0;
+    }
+    while (path_count > 0) {
+        const char *path = paths[--path_count];
+        if (unlink(path) != 0) {
+            rmdir(path);
+        }
+    }
+}
+
+static void say_interrupted(int number)
+{
+    for (size_t i = 0; i < DEADLY; i++) {
+        if (deadly[i].number == number) {
+            ssize_t written = write(STDERR_FILENO, deadly[i].message, strlen(deadly[i].message));
+            (void)written;
+        }
+    }
+}
+
+static void on_signal(int number)
+{
+    sweep();
+    if (getpid() == owner) {
+        say_interrupted(number);
+    }
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void sweep_at_exit(void)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    sweep();
+    cleanup_release(&before);
+}
+
+static void deadly_set(sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < DEADLY; i++) {
+        sigaddset(set, deadly[i].number);
+    }
+}
+
+/* What ignores a signal goes on doing so, as a program in the background of a script, and so do other handlers. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal}, before;
+
+    deadly_set(&action.sa_mask);
+    for (size_t i = 0; i < DEADLY; i++) {
+        if (sigaction(deadly[i].number, NULL, &before) == 0 && before.sa_handler == SIG_DFL) {
+            sigaction(deadly[i].number, &action, NULL);
+        }
+    }
+}
+
+/* Signals are held. */
+static void begin(void)
+{
+    if (owner == 0) {
+        owner = getpid();
+        catch_signals();
+        atexit(sweep_at_exit); /* the first 32 of a program need no memory */
+    }
+}
+
+void cleanup_hold(sigset_t *before)
+{
+    sigset_t set;
+
+    deadly_set(&set);
+    pthread_sigmask(SIG_BLOCK, &set, before);
+}
+
+void cleanup_release(const sigset_t *before)
+{
+    int saved = errno;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+    errno = saved;
+}
+
+void cleanup_add(const char *path)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    begin();
+    assert(path_count < CLEANUP_MAX);
+    paths[path_count++] = path;
+    cleanup_release(&before);
+}
+
+void cleanup_forget(const char *path)
+{
+    sigset_t before;
+    size_t kept = 0;
+
+    cleanup_hold(&before);
+    for (size_t i = 0; i < path_count; i++) {
+        if (paths[i] != path) {
+            paths[kept++] = paths[i];
+        }
+    }
+    path_count = kept;
+    cleanup_release(&before);
+}
+
+void cleanup_remove(const char *path)
+{
+    sigset_t before;
+    int saved = errno;
+
+    cleanup_hold(&before);
+    if (unlink(path) != 0) {
+        rmdir(path);
+    }
+    cleanup_forget(path);
+    cleanup_release(&before);
+    errno = saved;
+}
+
+int cleanup_spawn(const posix_spawn_file_actions_t *actions, char *const arguments[])
+{
+    posix_spawnattr_t attributes;
+    sigset_t before;
+    pid_t pid;
+
+    cleanup_hold(&before);
+    begin();
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &before);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawnp(&pid, arguments[0], actions, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    child = error ? 0 : pid;
+    cleanup_release(&before);
+    return error;
+}
+
+/* It is reaped when signals are held: its number may be another's from then on. */
+int cleanup_wait(void)
+{
+    siginfo_t ended;
+    sigset_t before;
+    int status = 0;
+
+    while (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+    }
+    cleanup_hold(&before);
+    waitpid(child, &status, 0);
+    child = 0;
+    cleanup_release(&before);
+    return status;
+}

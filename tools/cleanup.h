@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must not outlive the program, however it ends, by a signal too: files
+ * that are not yet whole, folders for them, the process that draws them.
+ *
+ * Whoever makes one holds the signals from before it is there until it is told
+ * here: a signal that came between would leave it behind.
+ */
+#ifndef DEFRAG_TOOLS_CLEANUP_H
+#define DEFRAG_TOOLS_CLEANUP_H
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/types.h>
+
+/* Paths at a time. */
+enum { CLEANUP_MAX = 80 };
+
+/* A signal that would end the program waits from the one until the other. errno stays. */
+void cleanup_hold(sigset_t *before);
+void cleanup_release(const sigset_t *before);
+
+/*
+ * A file, or a folder that is empty by then, to be removed in the end, the last
+ * told first; it need not be there. `path` stays the caller's, and valid until
+ * it is forgotten.
+ */
+void cleanup_add(const char *path);
+void cleanup_forget(const char *path);
+
+/* Removes it now, and forgets it. errno stays. */
+void cleanup_remove(const char *path);
+
+/* Starts a process that is killed in the end; there is one at a time. Returns 0, or an error number. */
+int cleanup_spawn(const posix_spawn_file_actions_t *actions, char *const arguments[]);
+
+/* Waits for its end by itself, and returns its status as waitpid() does. */
+int cleanup_wait(void);
+
+#endif

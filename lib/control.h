@@ -86,7 +86,7 @@ struct DF_MAY_ALIAS defrag_pool {
     uint8_t skipped; /* bytes of the buffer below the pool, less than a granule */
     uint8_t seed;    /* generation that a new slot begins with                  */
 #if DEFRAG_WIDE
-    uint8_t unused_back[6];
+    uint8_t unused_back[2];
 #endif
     df_half slots; /* of the table */
 
@@ -94,15 +94,10 @@ struct DF_MAY_ALIAS defrag_pool {
     df_half peak_live;
     df_half fewest_free;
     df_half peak_blocks;
-#if !DEFRAG_WIDE
     df_half hole_bound; /* compaction looks for no larger hole below the cursor; see compact.c */
-#endif
     uint32_t failed[5];
     uint32_t moved_blocks;
     uint32_t moved_granules;
-#if DEFRAG_WIDE
-    df_half hole_bound; /* compaction looks for no larger hole below the cursor; see compact.c */
-#endif
 };
 
 /* Payloads are aligned to g * 2^7 at most; an image keeps its address modulo this. */
@@ -112,6 +107,8 @@ struct DF_MAY_ALIAS defrag_pool {
 #define DF_FIRST ((df_granules)((sizeof(struct defrag_pool) + DF_WORD + DF_GRANULE - 1) / DF_GRANULE))
 
 DF_STATIC_ASSERT(offsetof(struct defrag_pool, bins) == DF_BINS_AT, "a bin stands where its number says");
+DF_STATIC_ASSERT(sizeof(struct defrag_pool) == offsetof(struct defrag_pool, moved_granules) + sizeof(uint32_t),
+                 "no bytes behind the last field, which the checker would not see");
 
 /* --- Words of the image, by byte offset -------------------------------------- */
 

@@ -580,8 +580,9 @@ static void failure_counters_stop(const struct defrag_build *b)
     bench_open(&t, b, 40, NULL);
     (void)allocate(&t, 20);
     t.inside->failure_counters(&first, &end);
+    const uint32_t last_but_one = UINT32_MAX - 1;
     memset((unsigned char *)t.pool + first, 0xff, end - first);
-    ((unsigned char *)t.pool)[first] = 0xfe;
+    memcpy((unsigned char *)t.pool + first, &last_but_one, sizeof last_but_one);
     EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
     for (int i = 0; i < 3; i++) {
         EXPECT_STATUS(b->alloc(t.pool, payload(&t, 30), &out), DEFRAG_NO_MEMORY);
@@ -984,7 +985,19 @@ static void ranges(const struct defrag_build *b)
     bench_close(&t);
 }
 
-/* The owner in a header is overwritten, as by a neighbour that wrote too far. */
+static bool is_big_endian(void)
+{
+    const uint16_t one = 1;
+    return *(const unsigned char *)&one == 0;
+}
+
+/* The i-th byte, from the most significant on, of the header of the block with this payload. */
+static unsigned char *header_byte(const struct bench *t, unsigned char *payload, size_t i)
+{
+    return is_big_endian() ? payload - t->inside->header + i : payload - 1 - i;
+}
+
+/* The owner in a header, its upper half, is overwritten, as by a neighbour that wrote too far. */
 static void corrupt_blocks(const struct defrag_build *b)
 {
     struct bench t;
@@ -996,10 +1009,10 @@ static void corrupt_blocks(const struct defrag_build *b)
     unsigned char *address = b->lock(t.pool, h);
     EXPECT(address, "no lock");
     EXPECT_STATUS(b->unlock(t.pool, h), DEFRAG_OK);
-    for (unsigned i = 1; i <= 2; i++) {
-        address[-(ptrdiff_t)i] ^= 0x18;
+    for (size_t i = 0; i < 2; i++) {
+        *header_byte(&t, address, i) ^= 0x18;
         defrag_handle copy = h;
-        if (i == 1) {
+        if (i == 0) {
             REFUSED(&t, b->free(t.pool, &copy), DEFRAG_CORRUPT);
             EXPECT(copy.bits == h.bits, "a failed free changed the handle");
             REFUSED(&t, b->read(t.pool, h, 0, &byte, 1), DEFRAG_CORRUPT);
@@ -1012,7 +1025,7 @@ static void corrupt_blocks(const struct defrag_build *b)
         EXPECT_STATUS(b->check(t.pool), DEFRAG_CORRUPT);
         EXPECT_STATUS(b->walk(t.pool, visit_nothing, NULL), DEFRAG_CORRUPT);
         expect_same(&t, "check", false);
-        address[-(ptrdiff_t)i] ^= 0x18;
+        *header_byte(&t, address, i) ^= 0x18;
         EXPECT_STATUS(b->check(t.pool), DEFRAG_OK);
     }
     bench_close(&t);

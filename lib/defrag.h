@@ -769,8 +769,9 @@ DEFRAG_API uint32_t defrag_version(void);
 #define DEFRAG_LOCK(type, pool, handle)        defrag_lock((pool), (handle))
 #define DEFRAG_LOCK_SHARED(type, pool, handle) defrag_lock_shared((pool), (handle))
 #else
-#define DEFRAG_LOCK(type, pool, handle)        ((type *)defrag_lock((pool), (handle)))
-#define DEFRAG_LOCK_SHARED(type, pool, handle) ((const type *)defrag_lock_shared((pool), (handle)))
+#define DEFRAG_LOCK(type, pool, handle)        DEFRAG_POINTER_(type, defrag_lock((pool), (handle)))
+#define DEFRAG_LOCK_SHARED(type, pool, handle) \
+    DEFRAG_POINTER_(const type, defrag_lock_shared((pool), (handle)))
 #endif
 
 /*
@@ -786,6 +787,14 @@ DEFRAG_API uint32_t defrag_version(void);
     DEFRAG_WITH_(const type, name, defrag_guard_take_shared_((pool), (handle)))
 
 /* Private parts of the macros above; names that end in _ are not for users. */
+#ifdef __cplusplus
+#define DEFRAG_POINTER_(type, address) static_cast<type *>(address)
+#define DEFRAG_MUTABLE_(address)       const_cast<void *>(address)
+#else
+#define DEFRAG_POINTER_(type, address) ((type *)(address))
+#define DEFRAG_MUTABLE_(address)       ((void *)(uintptr_t)(address))
+#endif
+
 #if defined(__GNUC__)
 #define DEFRAG_CLEANUP_ __attribute__((cleanup(defrag_guard_release_)))
 #else
@@ -795,7 +804,7 @@ DEFRAG_API uint32_t defrag_version(void);
 #define DEFRAG_WITH_(type, name, take)                                             \
     for (defrag_guard_ name##_guard_ DEFRAG_CLEANUP_ = take; name##_guard_.address; \
          defrag_guard_release_(&name##_guard_))                                    \
-        for (type *name = (type *)name##_guard_.address; name; name = NULL)
+        for (type *name = DEFRAG_POINTER_(type, name##_guard_.address); name; name = NULL)
 
 typedef struct defrag_guard_ {
     defrag_pool *pool;
@@ -820,7 +829,7 @@ defrag_guard_take_shared_(defrag_pool *pool, defrag_handle handle)
     defrag_guard_ guard;
     guard.pool = pool;
     guard.handle = handle;
-    guard.address = (void *)(uintptr_t)defrag_lock_shared(pool, handle);
+    guard.address = DEFRAG_MUTABLE_(defrag_lock_shared(pool, handle));
     return guard;
 }
 

@@ -16,7 +16,7 @@ dialect() {
 }
 
 for compiler in $(compilers_of gcc clang); do
-    for standard in c99 c11 c17; do
+    for standard in c99 c11 c17 c2x; do
         dialect c $standard $compiler
     done
 done
@@ -24,8 +24,8 @@ for compiler in $(compilers_of clang); do
     dialect c c11 $compiler -Wthread-safety
 done
 for compiler in $(compilers_of g++ clang++); do
-    for standard in c++11 c++17; do
-        dialect c++ $standard $compiler
+    for standard in c++11 c++17 c++20; do
+        dialect c++ $standard $compiler -Wold-style-cast -Wcast-qual
     done
 done
 [ "$dialects" -gt 0 ] || skip "neither gcc nor clang is here"

@@ -25,8 +25,6 @@
 
 const char fuzz_name[] = "device";
 
-static const volatile int not_cancelled;
-
 /* --- The stream ------------------------------------------------------------------------- */
 
 struct stream {
@@ -106,9 +104,9 @@ static void convert(const struct record_device *device)
     const char *path = fuzz_path("device");
     trace_writer *writer = trace_create(path, &error);
     EXPECT(writer, "%s", error.text);
-    record_device_convert(device, writer, &not_cancelled, &counts);
+    record_device_convert(device, writer, &counts);
     EXPECT(trace_commit(writer, &error) == 0, "%s", error.text);
-    record_device_convert(device, NULL, &not_cancelled, &again);
+    record_device_convert(device, NULL, &again);
     EXPECT(memcmp(&counts, &again, sizeof counts) == 0, "other counts without a writer");
     if (fuzz_shows())
         printf("#   %zu lines, %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " of unknown ones\n",

@@ -116,7 +116,7 @@ prints "\"bytes\": $((control + (13 + 57 + 20) * 8 + 8)),"
 
 # --- Bad input ------------------------------------------------------------------------
 
-refuses 'which command'
+refuses 'no command was named; there are record, '
 refuses "unknown command 'sise'" sise small
 refuses 'no trace was named' size
 refuses 'no trace was named' replay --json
@@ -189,6 +189,19 @@ gives 2 size --no-such-option small
 gives 2 size huge
 [ "$(wc -l <said)" = 6 ] || fail "a trace that nobody can hold: said $(wc -l <said) lines, not one for each"
 
+# --- Names that hold anything ------------------------------------------------------------
+
+printf 'defrag-trace 1\na 1 10\n' >"$(printf 'a\nb\033[31m')"
+refuses 'nowhere?\.: No such file' size "$(printf 'nowhere\n.')"
+gives 0 replay "$(printf 'a\nb\033[31m')"
+prints '^a?b?\[31m: 1 operation, '
+LC_ALL=C.UTF-8
+export LC_ALL
+cp small 'größe'
+gives 0 size --policy=libdefrag 'größe'
+prints '^größe  *7 '
+LC_ALL=C
+
 # --- Output that cannot be written -------------------------------------------------------
 
 for arguments in 'size small' 'size --json small' 'replay small' 'replay --json small' --help --version 'size --help'; do
@@ -203,9 +216,27 @@ for arguments in 'size small' 'size --json small' 'replay small' 'replay --json 
     # A reader who is gone before anything is written is noticed; one who is not yet gone is no error.
     [ ! -s said ] || grep -q 'cannot write the result: Broken pipe' said || fail "closed pipe: said $(cat said)"
 done
+status=0
+(ulimit -f 0 && "$bench" size small) >output 2>/dev/null || status=$?
+[ "$status" = 2 ] || fail "a file that may not grow: status $status"
 to_nobody "$bench" size small
 [ "$status" = 2 ] || fail "a closed pipe: status $status"
 [ "$(wc -l <said)" = 1 ] || fail "a closed pipe: said $(cat said)"
+
+# --- Interrupted ------------------------------------------------------------------------------
+
+# While it waits for a trace that nobody writes.
+mkfifo never
+for arguments in 'size never' 'replay never' 'compare never' 'report -o out never' 'gather never' 'inspect never'; do
+    "$bench" $arguments >output 2>said &
+    exec 3>never
+    kill -TERM $!
+    status=0
+    wait $! || status=$?
+    exec 3>&-
+    [ "$status" = 143 ] || fail "defrag-bench $arguments interrupted: status $status"
+    [ "$(cat said)" = 'defrag-bench: interrupted: Terminated' ] || fail "defrag-bench $arguments interrupted: $(cat said)"
+done
 
 # --- Progress ---------------------------------------------------------------------------------
 

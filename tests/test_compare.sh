@@ -47,6 +47,18 @@ prints '^  *tlsf  *-  *-  *-  *-  *-  *-  *[0-9,]*  *[0-9.]*  *0 ' # a simulatio
 gives 0 compare --help
 prints 'Exit status'
 
+# What was moved is what `replay` says; and nothing depends on the standard files.
+timeout 100 "$bench" compare --runs=1 --json --pool=40K --policy=libdefrag --policy=first-fit long >compared <&- 2>&- ||
+    fail "standard input and error closed: status $?"
+gives 0 replay --json --pool=40K --policy=libdefrag --policy=first-fit long
+for policy in libdefrag first-fit; do
+    for output in compared output; do
+        sed -n '/"results"/,$p' $output | sed -n "/\"$policy\",/,/}/s/^ *\"moved_bytes\": \([0-9]*\),/\1/p" >"$output.moved"
+    done
+    [ -s output.moved ] && [ "$(cat output.moved)" -gt 0 ] || fail "$policy moves nothing"
+    cmp -s compared.moved output.moved || fail "$policy: $(cat compared.moved) moved, replay says $(cat output.moved)"
+done
+
 # The example as it says itself that it is compiled, without a warning. The second is of an older standard, and C++.
 gcc -std=c11 -O2 -Wall -Wextra -Wconversion -Werror -shared -fPIC -I"$top_srcdir/tools" -o plugin.so \
     "$top_srcdir/examples/plugin.c" || fail "examples/plugin.c does not compile"

@@ -140,7 +140,6 @@ static void store(const struct wire *wire)
 /* Converts the stream; false with a message if it is refused. What is accepted is a sound trace. */
 static bool convert(const struct wire *wire, struct record_counts *counts)
 {
-    static const volatile int cancelled;
     struct record_device device;
     struct trace_error error = {""};
     struct trace trace;
@@ -150,10 +149,10 @@ static bool convert(const struct wire *wire, struct record_counts *counts)
         return false;
     }
     struct record_counts counted;
-    record_device_convert(&device, NULL, &cancelled, &counted);
+    record_device_convert(&device, NULL, &counted);
     trace_writer *writer = trace_create(trace_path, &error);
     EXPECT(writer, "%s", error.text);
-    record_device_convert(&device, writer, &cancelled, counts);
+    record_device_convert(&device, writer, counts);
     record_device_release(&device);
     assert_memory_equal(&counted, counts, sizeof counted);
     EXPECT(trace_commit(writer, &error) == 0, "%s", error.text);

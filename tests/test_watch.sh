@@ -51,11 +51,11 @@ tmux_do() {
 }
 trap 'tmux_do kill-server 2>/dev/null || :; rm -rf "$scratch"' EXIT
 
-# opens COLUMNS LINES ARGUMENT...: the shell tells the exit status when the command is over.
+# opens COLUMNS LINES ARGUMENT...: the shell outlives an interruption and tells the exit status.
 opens() {
     columns=$1 lines=$2
     shift 2
-    tmux_do new-session -d -x "$columns" -y "$lines" "TERM=screen '$bench' watch $*; echo status \$?; sleep 600"
+    tmux_do new-session -d -x "$columns" -y "$lines" "trap : INT; TERM=screen '$bench' watch $*; echo status \$?; sleep 600"
 }
 closes() {
     tmux_do kill-server
@@ -135,7 +135,8 @@ shows '^line 61: .*$'
 shows ' 30 locked;'
 shows 'L'
 press C-c
-shows '^status [1-9]'
+shows '^defrag-bench: interrupted: Interrupt$'
+shows '^status 130$'
 closes
 
 opens 80 24 "--pool=100 comb 2>said"

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* defrag-bench: chooses the command. */
 #include <argp.h>
+#include <fcntl.h>
+#include <locale.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <defrag.h>
 
+#include "cleanup.h"
 #include "commands.h"
 #include "compare.h"
 #include "options.h"
@@ -77,7 +81,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_failure(state, EXIT_USAGE, 0, "which command: " COMMAND_NAMES "?");
+        argp_failure(state, EXIT_USAGE, 0, "no command was named; there are " COMMAND_NAMES);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -107,11 +111,34 @@ static const struct argp top_argp = {
     NULL,
 };
 
+/* No other file gets the number of a standard one that is closed: what is written there fails, as it should. */
+static void standard_files_keep(void)
+{
+    int file;
+
+    do {
+        file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (file >= 0 && file <= STDERR_FILENO);
+    if (file >= 0) {
+        close(file);
+    }
+}
+
+/* Output that cannot be written is an error like others, and an interruption is told. */
+static void signals_prepare(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    cleanup_begin();
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command = NULL;
     int first = 1;
 
+    standard_files_keep();
+    setlocale(LC_CTYPE, "");
     report_begin();
     argp_err_exit_status = EXIT_USAGE;
     while (first < argc && argv[first][0] == '-' && strcmp(argv[first], "--") != 0) {
@@ -126,7 +153,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (command->writes_result) {
-        signal(SIGPIPE, SIG_IGN);
+        signals_prepare();
     }
     argv[first] = command->title;
     return command->run(argc - first, argv + first);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* A signal handler reads these: they change only while signals are held. */
@@ -19,6 +20,7 @@ static const struct {
 } deadly[] = {
     {SIGHUP, "defrag-bench: interrupted: Hangup\n"},
     {SIGINT, "defrag-bench: interrupted: Interrupt\n"},
+    {SIGQUIT, "defrag-bench: interrupted: Quit\n"},
     {SIGTERM, "defrag-bench: interrupted: Terminated\n"},
 };
 enum { DEADLY = sizeof deadly / sizeof *deadly };
@@ -42,24 +44,41 @@ static void sweep(void)
     }
 }
 
+static void say(const char *text)
+{
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    (void)written;
+}
+
+/* On a terminal the line may hold what the progress was, and what the key has left. */
 static void say_interrupted(int number)
 {
+    struct termios terminal;
+
+    if (tcgetattr(STDERR_FILENO, &terminal) == 0) {
+        say("\r\033[K");
+    }
     for (size_t i = 0; i < DEADLY; i++) {
         if (deadly[i].number == number) {
-            ssize_t written = write(STDERR_FILENO, deadly[i].message, strlen(deadly[i].message));
-            (void)written;
+            say(deadly[i].message);
         }
     }
 }
 
-static void on_signal(int number)
+_Noreturn void cleanup_die(int number)
 {
+    sigset_t set;
+
     sweep();
     if (getpid() == owner) {
         say_interrupted(number);
     }
     signal(number, SIG_DFL);
     raise(number);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    _exit(128 + number);
 }
 
 static void sweep_at_exit(void)
@@ -79,26 +98,15 @@ static void deadly_set(sigset_t *set)
     }
 }
 
-/* What ignores a signal goes on doing so, as a program in the background of a script, and so do other handlers. */
-static void catch_signals(void)
+void cleanup_handle(void (*handler)(int number))
 {
-    struct sigaction action = {.sa_handler = on_signal}, before;
+    struct sigaction action = {.sa_handler = handler}, before;
 
     deadly_set(&action.sa_mask);
     for (size_t i = 0; i < DEADLY; i++) {
-        if (sigaction(deadly[i].number, NULL, &before) == 0 && before.sa_handler == SIG_DFL) {
+        if (sigaction(deadly[i].number, NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
             sigaction(deadly[i].number, &action, NULL);
         }
-    }
-}
-
-/* Signals are held. */
-static void begin(void)
-{
-    if (owner == 0) {
-        owner = getpid();
-        catch_signals();
-        atexit(sweep_at_exit); /* the first 32 of a program need no memory */
     }
 }
 
@@ -117,12 +125,25 @@ void cleanup_release(const sigset_t *before)
     errno = saved;
 }
 
+void cleanup_begin(void)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    if (owner == 0) {
+        owner = getpid();
+        cleanup_handle(cleanup_die);
+        atexit(sweep_at_exit); /* the first 32 of a program need no memory */
+    }
+    cleanup_release(&before);
+}
+
 void cleanup_add(const char *path)
 {
     sigset_t before;
 
     cleanup_hold(&before);
-    begin();
+    cleanup_begin();
     assert(path_count < CLEANUP_MAX);
     paths[path_count++] = path;
     cleanup_release(&before);
@@ -164,7 +185,7 @@ int cleanup_spawn(const posix_spawn_file_actions_t *actions, char *const argumen
     pid_t pid;
 
     cleanup_hold(&before);
-    begin();
+    cleanup_begin();
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &before);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);

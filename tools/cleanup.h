@@ -16,6 +16,19 @@
 /* Paths at a time. */
 enum { CLEANUP_MAX = 80 };
 
+/*
+ * From now on a signal that ends the program is told on stderr before. What
+ * follows here begins it, too.
+ */
+void cleanup_begin(void);
+
+/*
+ * Another handler for the signals that end programs; one that is ignored goes on
+ * being so, as in the background of a script. It ends the program by cleanup_die().
+ */
+void cleanup_handle(void (*handler)(int number));
+_Noreturn void cleanup_die(int number);
+
 /* A signal that would end the program waits from the one until the other. errno stays. */
 void cleanup_hold(sigset_t *before);
 void cleanup_release(const sigset_t *before);

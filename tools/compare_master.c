@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "options.h"
 #include "xalloc.h"
 
@@ -67,6 +68,7 @@ static void signals_keep(struct compare_master *master)
     interruption_add(&master->waited, SIGINT);
     interruption_add(&master->waited, SIGTERM);
     interruption_add(&master->waited, SIGHUP);
+    interruption_add(&master->waited, SIGQUIT);
     sigprocmask(SIG_BLOCK, &master->waited, &master->before);
 }
 
@@ -125,12 +127,7 @@ bool master_set_trace(struct compare_master *master, const struct trace *trace)
 
 _Noreturn void master_die(const struct compare_master *master)
 {
-    complain("interrupted: %s", strsignal(master->signal));
-    signal(master->signal, SIG_DFL);
-    sigset_t all = master->waited;
-    sigprocmask(SIG_UNBLOCK, &all, NULL);
-    raise(master->signal);
-    _exit(128 + master->signal);
+    cleanup_die(master->signal);
 }
 
 /* --- The worker's first steps ---------------------------------------------------------- */

@@ -2,6 +2,8 @@
 #include "options.h"
 
 #include <argp.h>
+#include <ctype.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +47,9 @@ enum {
 #define COMPARE_RUNS            5
 #define COMPARE_TIMEOUT_SECONDS 60
 
+/* A message with two paths in it. */
+enum { COMPLAINT_ROOM = 3 * PATH_MAX };
+
 /* While the arguments are read. */
 struct reading {
     enum options_command command;
@@ -53,14 +58,28 @@ struct reading {
     size_t name_count;
 };
 
+char *without_controls(char *text)
+{
+    for (char *at = text; *at; at++) {
+        *at = iscntrl((unsigned char)*at) ? '?' : *at;
+    }
+    return text;
+}
+
+void complain_as(const char *program, const char *format, va_list arguments)
+{
+    char text[COMPLAINT_ROOM];
+
+    vsnprintf(text, sizeof text, format, arguments);
+    fprintf(stderr, "%s: %s\n", program, without_controls(text));
+}
+
 void complain(const char *format, ...)
 {
     va_list arguments;
-    fputs("defrag-bench: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    complain_as("defrag-bench", format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
 }
 
 /* --- Values --------------------------------------------------------------------- */

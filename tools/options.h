@@ -3,6 +3,8 @@
 #ifndef DEFRAG_TOOLS_OPTIONS_H
 #define DEFRAG_TOOLS_OPTIONS_H
 
+#include <stdarg.h>
+
 #include "adversary.h"
 #include "contender.h"
 #include "gauge.h"
@@ -83,7 +85,12 @@ bool options_pool_fits(const struct options *options);
 
 void options_release(struct options *options);
 
-/* One line on stderr, after the program's name. */
+/* The text, with a question mark for each control character. */
+char *without_controls(char *text);
+
+/* One line on stderr, after the program's name; names in it may hold anything. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void complain_as(const char *program, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 #endif

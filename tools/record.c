@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cleanup.h"
+#include "options.h"
 #include "record_device.h"
 #include "record_log.h"
 #include "recorder.h"
@@ -51,13 +53,11 @@ struct recording {
 
 /* Returns STATUS_FAILED. */
 __attribute__((format(printf, 2, 3)))
-static int complain(const struct recording *r, const char *format, ...)
+static int failed(const struct recording *r, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%s: ", r->me);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    complain_as(r->me, format, arguments);
     va_end(arguments);
     return STATUS_FAILED;
 }
@@ -184,12 +184,12 @@ static int prepare_recorder(struct recording *r)
 {
     const char *given = getenv("DEFRAG_RECORDER");
     if (!find_recorder(r)) {
-        return complain(r, "cannot find the recorder: %s: %s", given ? given : PKGLIBDIR "/" RECORDER_NAME,
+        return failed(r, "cannot find the recorder: %s: %s", given ? given : PKGLIBDIR "/" RECORDER_NAME,
                         strerror(errno));
     }
     /* The dynamic linker takes these for the ends of names. */
     if (strpbrk(r->recorder, " :")) {
-        return complain(r, "the recorder cannot be preloaded from a path with a blank or a colon: %s",
+        return failed(r, "the recorder cannot be preloaded from a path with a blank or a colon: %s",
                         r->recorder);
     }
     return 0;
@@ -197,14 +197,17 @@ static int prepare_recorder(struct recording *r)
 
 /* --- The log ------------------------------------------------------------ */
 
-/* For when the want of memory ends this program in the middle. */
-static const char *log_left;
-
-static void remove_log_left(void)
+/* It is removed in the end, however that comes. */
+static int make_log_file(char *path)
 {
-    if (log_left) {
-        unlink(log_left);
+    sigset_t before;
+    cleanup_hold(&before);
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0) {
+        cleanup_add(path);
     }
+    cleanup_release(&before);
+    return fd;
 }
 
 static int make_log(struct recording *r)
@@ -213,24 +216,22 @@ static int make_log(struct recording *r)
     char absolute[PATH_MAX];
     folder = folder && *folder ? folder : "/tmp";
     if (!realpath(folder, absolute)) {
-        return complain(r, "%s: %s", folder, strerror(errno));
+        return failed(r, "%s: %s", folder, strerror(errno));
     }
     if (snprintf(r->log_path, sizeof r->log_path, "%s/defrag-record-XXXXXX", absolute) >= PATH_MAX) {
         r->log_path[0] = '\0';
-        return complain(r, "%s: %s", folder, strerror(ENAMETOOLONG));
+        return failed(r, "%s: %s", folder, strerror(ENAMETOOLONG));
     }
-    int fd = mkostemp(r->log_path, O_CLOEXEC);
+    int fd = make_log_file(r->log_path);
     if (fd < 0) {
         r->log_path[0] = '\0';
-        return complain(r, "cannot make a file in %s: %s", absolute, strerror(errno));
+        return failed(r, "cannot make a file in %s: %s", absolute, strerror(errno));
     }
-    log_left = r->log_path;
-    atexit(remove_log_left);
     struct recorder_log head = {.magic = RECORDER_MAGIC, .next = 1, .start = 1};
     ssize_t put = write(fd, &head, sizeof head);
     int error = put == (ssize_t)sizeof head ? 0 : put < 0 ? errno : ENOSPC;
     close(fd);
-    return error == 0 ? 0 : complain(r, "%s: %s", r->log_path, strerror(error));
+    return error == 0 ? 0 : failed(r, "%s: %s", r->log_path, strerror(error));
 }
 
 static int map_log(struct recording *r)
@@ -247,7 +248,7 @@ static int map_log(struct recording *r)
         close(fd);
     }
     if (mapped == MAP_FAILED) {
-        return complain(r, "%s: %s", r->log_path, strerror(error));
+        return failed(r, "%s: %s", r->log_path, strerror(error));
     }
     r->log = mapped;
     return 0;
@@ -255,12 +256,11 @@ static int map_log(struct recording *r)
 
 static void remove_log(struct recording *r)
 {
-    log_left = NULL;
     if (r->log) {
         munmap(r->log, r->log_bytes);
     }
     if (r->log_path[0]) {
-        unlink(r->log_path);
+        cleanup_remove(r->log_path);
     }
 }
 
@@ -271,41 +271,16 @@ static void remove_log(struct recording *r)
  * what follows; a request to end that came to this process alone is passed on.
  * Afterwards a signal ends the writing of the trace, and no file is left.
  */
-static volatile int cancelled;
 static volatile pid_t running;
 
-static const int caught[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-
-/* A second signal of the kind ends this process as usual, even in a write that nobody reads. */
 static void on_signal(int number)
 {
     if (running == 0) {
-        cancelled = number;
-        signal(number, SIG_DFL);
-    } else if (number == SIGTERM || number == SIGHUP) {
+        cleanup_die(number);
+    }
+    if (number == SIGTERM || number == SIGHUP) {
         kill(running, number);
     }
-}
-
-/* None gets lost between the start of the program and catch_signals(). */
-static void hold_signals(sigset_t *before)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++) {
-        sigaddset(&set, caught[i]);
-    }
-    sigprocmask(SIG_BLOCK, &set, before);
-}
-
-static void catch_signals(const sigset_t *before)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++) {
-        sigaction(caught[i], &action, NULL);
-    }
-    sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 /* --- The program -------------------------------------------------------- */
@@ -371,10 +346,10 @@ static int start_program(const struct recording *r, const sigset_t *mask, pid_t 
 static void tell_end(const struct recording *r, int status)
 {
     if (WIFSIGNALED(status)) {
-        complain(r, "%s was killed by signal %d (%s)", r->program[0], WTERMSIG(status),
+        failed(r, "%s was killed by signal %d (%s)", r->program[0], WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     } else if (WEXITSTATUS(status) != 0) {
-        complain(r, "%s ended with status %d", r->program[0], WEXITSTATUS(status));
+        failed(r, "%s ended with status %d", r->program[0], WEXITSTATUS(status));
     }
 }
 
@@ -383,15 +358,16 @@ static int run_program(const struct recording *r)
     pid_t pid = -1;
     sigset_t before;
     int status = 0;
-    hold_signals(&before);
+    cleanup_hold(&before);
     int error = start_program(r, &before, &pid);
     running = pid > 0 ? pid : 0;
-    catch_signals(&before);
+    cleanup_handle(on_signal);
+    cleanup_release(&before);
     while (running && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     running = 0;
     if (error != 0) {
-        complain(r, "%s: %s", r->program[0], strerror(error));
+        failed(r, "%s: %s", r->program[0], strerror(error));
         return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
     }
     tell_end(r, status);
@@ -465,9 +441,9 @@ static void put_head(const struct recording *r, trace_writer *writer, const stru
 static void convert(const struct recording *r, trace_writer *writer, struct record_counts *counts)
 {
     if (r->stream) {
-        record_device_convert(&r->device, writer, &cancelled, counts);
+        record_device_convert(&r->device, writer, counts);
     } else {
-        record_log_convert(r->log, r->log_bytes, writer, &cancelled, counts);
+        record_log_convert(r->log, r->log_bytes, writer, counts);
     }
 }
 
@@ -475,18 +451,18 @@ static int check_log(const struct recording *r, const struct record_counts *coun
 {
     uint32_t error = atomic_load(&r->log->error);
     if (r->log->images == 0) {
-        return complain(
+        return failed(
             r,
             "%s: nothing recorded: it did not load the recorder; is it linked statically, set-user-ID, "
             "or for another kind of processor?",
             r->program[0]);
     }
     if (error != 0) {
-        return complain(r, "recording of %s stopped early, so no trace was written: %s: %s", r->log->image,
+        return failed(r, "recording of %s stopped early, so no trace was written: %s: %s", r->log->image,
                         r->log_path, strerror((int)error));
     }
     if (counts->objects == 0) {
-        return complain(r, "%s: nothing recorded: it allocates nothing, or has an allocator of its own",
+        return failed(r, "%s: nothing recorded: it allocates nothing, or has an allocator of its own",
                         r->log->image);
     }
     return 0;
@@ -497,38 +473,34 @@ static int write_trace(const struct recording *r, struct record_counts *counts)
     struct trace_error error;
     trace_writer *writer = trace_create(r->output, &error);
     if (!writer) {
-        return complain(r, "%s", error.text);
+        return failed(r, "%s", error.text);
     }
     put_head(r, writer, counts);
     convert(r, writer, counts);
-    if (cancelled) {
-        trace_discard(writer);
-        return complain(r, "%s: not written: %s", r->output, strsignal(cancelled));
-    }
     if (trace_commit(writer, &error) != 0) {
-        return complain(r, "%s", error.text);
+        return failed(r, "%s", error.text);
     }
     return 0;
 }
 
 static void tell_trace(const struct recording *r, const struct record_counts *counts)
 {
-    complain(r,
+    failed(r,
              "%s: %" PRIu64 " operations, %" PRIu64 " objects, %" PRIu64 " bytes at the peak, %" PRIu64
              " objects left",
              r->stream ? r->stream : r->log->image, counts->operations, counts->objects, counts->peak_payload,
              counts->left);
     if (counts->unknown_frees + counts->unknown_resizes + counts->unseen_frees > 0) {
-        complain(r,
+        failed(r,
                  "%" PRIu64 " frees and %" PRIu64 " resizes of addresses never seen, %" PRIu64
                  " addresses given out again without a free",
                  counts->unknown_frees, counts->unknown_resizes, counts->unseen_frees);
     }
     if (counts->unknown_locks > 0) {
-        complain(r, "%" PRIu64 " locks and unlocks of what was not there to be", counts->unknown_locks);
+        failed(r, "%" PRIu64 " locks and unlocks of what was not there to be", counts->unknown_locks);
     }
     if (r->stream && !r->device.is_ended) {
-        complain(r, "%s: does not say that it is whole; lines at its end may be missing", r->stream);
+        failed(r, "%s: does not say that it is whole; lines at its end may be missing", r->stream);
     }
 }
 
@@ -536,6 +508,7 @@ static int make_trace(struct recording *r)
 {
     struct record_counts counts;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (map_log(r) != 0) {
         return STATUS_FAILED;
     }
@@ -551,12 +524,11 @@ static int record_device(struct recording *r)
 {
     struct trace_error error;
     struct record_counts counts;
-    sigset_t before;
     signal(SIGPIPE, SIG_IGN);
-    hold_signals(&before);
-    catch_signals(&before);
+    signal(SIGXFSZ, SIG_IGN);
+    cleanup_begin();
     if (record_device_read(&r->device, r->stream, &error) != 0) {
-        complain(r, "%s", error.text);
+        failed(r, "%s", error.text);
         return STATUS_FAILED;
     }
     convert(r, NULL, &counts);
@@ -587,7 +559,7 @@ int record_main(int argc, char **argv)
     argp_err_exit_status = STATUS_USAGE;
     error_t error = argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &r);
     if (error != 0) {
-        complain(&r, "%s", strerror(error));
+        failed(&r, "%s", strerror(error));
         return STATUS_USAGE;
     }
     int status = r.stream ? record_device(&r) : record_program(&r);

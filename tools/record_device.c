@@ -421,11 +421,11 @@ static void convert(struct conversion *c, const struct record_device_event *even
 }
 
 void record_device_convert(const struct record_device *device, trace_writer *writer,
-                           const volatile int *cancelled, struct record_counts *counts)
+                           struct record_counts *counts)
 {
     struct conversion c = {.writer = writer, .counts = counts};
     *counts = (struct record_counts){0};
-    for (size_t i = 0; i < device->count && !*cancelled; i++) {
+    for (size_t i = 0; i < device->count; i++) {
         convert(&c, &device->events[i]);
         if (writer && trace_write_failed(writer)) {
             break;

@@ -26,7 +26,7 @@ int record_device_read(struct record_device *device, const char *path, struct tr
 
 /* As record_log_convert(). */
 void record_device_convert(const struct record_device *device, trace_writer *writer,
-                           const volatile int *cancelled, struct record_counts *counts);
+                           struct record_counts *counts);
 
 void record_device_release(struct record_device *device);
 

@@ -176,12 +176,12 @@ static uint64_t end_of_events(const struct recorder_log *log, size_t bytes)
 }
 
 void record_log_convert(const struct recorder_log *log, size_t bytes, trace_writer *writer,
-                        const volatile int *cancelled, struct record_counts *counts)
+                        struct record_counts *counts)
 {
     struct conversion c = {.writer = writer, .counts = counts};
     uint64_t end = end_of_events(log, bytes);
     *counts = (struct record_counts){0};
-    for (uint64_t number = log->start; number < end && !*cancelled; number++) {
+    for (uint64_t number = log->start; number < end; number++) {
         convert(&c, log, number);
         if (writer && trace_write_failed(writer)) {
             break;

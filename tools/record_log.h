@@ -25,9 +25,9 @@ struct record_counts {
 /*
  * Goes through the events of a log of `bytes` bytes and writes the operations
  * they stand for, with IDs 1, 2, …; a null `writer` only counts them. Stops
- * early once `*cancelled` is not 0, or the writer has failed.
+ * early once the writer has failed.
  */
 void record_log_convert(const struct recorder_log *log, size_t bytes, trace_writer *writer,
-                        const volatile int *cancelled, struct record_counts *counts);
+                        struct record_counts *counts);
 
 #endif

@@ -108,9 +108,9 @@ static void print_human(const struct run *run)
     char operations[NUMBER_ROOM], payload[NUMBER_ROOM], pool[NUMBER_ROOM];
 
     char *name = report_name(run->trace);
-    printf("%s: %s operations, peak payload %s bytes; pools of %s bytes\n\n", name,
-           number_format(operations, summary->operations), number_format(payload, summary->peak_payload),
-           number_format(pool, run->pool_bytes));
+    printf("%s: %s operation%s, peak payload %s bytes; pools of %s bytes\n\n", name,
+           number_format(operations, summary->operations), summary->operations == 1 ? "" : "s",
+           number_format(payload, summary->peak_payload), number_format(pool, run->pool_bytes));
     free(name);
     for (size_t i = 0; i < options->contender_count; i++) {
         row_print(table, options->contenders[i].name, &run->results[i]);

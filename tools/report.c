@@ -106,7 +106,7 @@ char *report_name(const struct trace *trace)
     char *copy = strndup(name, length_without(name, length, ".trace"));
 
     required(copy);
-    return copy;
+    return without_controls(copy);
 }
 
 static const char *model_of(const struct contender *contender)

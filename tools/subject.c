@@ -186,7 +186,7 @@ static uint64_t defrag_subject_moved(const struct subject *subject)
 {
     defrag_statistics statistics;
     subject->build->statistics_get(subject->pool, &statistics);
-    return statistics.moved_bytes;
+    return statistics.moved_bytes - (uint64_t)statistics.moved_blocks * statistics.header_bytes;
 }
 
 static size_t defrag_subject_used(const struct subject *subject)

@@ -206,7 +206,7 @@ int sweep_main(int argc, char **argv)
     }
     for (size_t i = 0; i < sweep.traces.count; i++) {
         if (strchr(sweep.traces.texts[i], '\n')) {
-            complain("a name with a newline cannot stand in a line");
+            complain("%s: a name with a newline cannot stand in a line", sweep.traces.texts[i]);
             return EXIT_USAGE;
         }
     }

@@ -3,10 +3,13 @@
 #include "commands.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cleanup.h"
 #include "number.h"
 #include "replay.h"
 #include "report.h"
@@ -38,6 +41,24 @@ struct watch {
     bool asks;
     char title[TEXT_ROOM], operation[TEXT_ROOM], prompt[TEXT_ROOM];
 };
+
+/* Leaving takes no more than the end of the operation; a signal is told when the terminal is as it was. */
+static volatile sig_atomic_t interruption;
+
+/* Again and again: the first may have come just before the program began to wait for a key. */
+static void on_signal(int number)
+{
+    interruption = number == SIGALRM ? interruption : number;
+    alarm(1);
+}
+
+static void signals_catch(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGALRM, &action, NULL);
+    cleanup_handle(on_signal);
+}
 
 /* --- Words ---------------------------------------------------------------------------------- */
 
@@ -185,7 +206,7 @@ static void listen(struct watch *watch)
     if (watch->frame.done == watch->frame.operations) {
         watch->is_playing = false;
     }
-    while (watch->target == watch->frame.done && !watch->is_over) {
+    while (watch->target == watch->frame.done && !watch->is_over && !interruption) {
         show(watch);
         int key = watch_screen_key(watch->screen, watch->is_playing ? FRAME_MILLISECONDS : -1);
         if (watch->asks) {
@@ -200,6 +221,9 @@ static bool observe(void *context, const struct replay_event *event)
 {
     struct watch *watch = context;
 
+    if (interruption) {
+        return false;
+    }
     if (event->done < watch->target && !(watch->seeks_move && event->moved > 0)) {
         return true;
     }
@@ -207,7 +231,7 @@ static bool observe(void *context, const struct replay_event *event)
     operation_tell(watch, event);
     watch->frame.done = event->done;
     listen(watch);
-    return !watch->is_over && watch->target > event->done;
+    return !watch->is_over && !interruption && watch->target > event->done;
 }
 
 /* The exit status. */
@@ -219,10 +243,13 @@ static int run(struct watch *watch, const struct options *options, const struct 
     struct replay_result result = {0};
     bool opened = true;
 
-    while (opened && !watch->is_over && !result.broken_line && !result.damaged) {
+    while (opened && !watch->is_over && !interruption && !result.broken_line && !result.damaged) {
         opened = replay_run_within(trace, &options->contenders[0], pool_bytes, &replay, &result);
     }
     watch_screen_close(watch->screen);
+    if (interruption) {
+        cleanup_die(interruption);
+    }
     look_release(&watch->look);
     if (!opened) {
         complain("a pool of %zu bytes is too small for libdefrag itself", pool_bytes);
@@ -263,6 +290,7 @@ static int watch_trace(const struct options *options, const struct trace *trace)
     if (!options_pool_fits(options)) {
         return EXIT_USAGE;
     }
+    signals_catch();
     watch.screen = watch_screen_open();
     if (!watch.screen) {
         return EXIT_USAGE;

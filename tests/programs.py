@@ -124,6 +124,7 @@ def compile_tests(compiler, names, out, libraries):
     for build in LIBRARIES:
         flags = [*build.flags.split(), "-DDEFRAG_BUILDING", prefix_of(build)]
         shared.append(compile_one("tools/build_one.c", f"{build.name}-build.o", *flags))
+        shared.append(compile_one("tools/slide_one.c", f"{build.name}-slide.o", *flags))
         if build.name in LAYOUTS:
             shared.append(compile_one("tests/inside_one.c", f"{build.name}-inside.o", *flags))
     # An archive, so that a program can have a list of builds of its own.

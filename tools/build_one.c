@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Compiled once for each build of the library, with that build's DEFRAG_PREFIX. */
 #include "builds.h"
-
-#include "slide.h"
+#include "slide_one.h"
 
 #define STRING_(text) #text
 #define STRING(text)  STRING_(text)
@@ -13,13 +12,6 @@ extern const struct defrag_build THIS_BUILD;
 #ifndef BUILD_KIND
 #define BUILD_KIND /* a letter in front of the name, where a program has the same build twice */
 #endif
-
-static void slide(defrag_pool *pool, size_t begin, size_t end)
-{
-    size_t stop = (end + DF_WORD) / DF_GRANULE;
-    df_granules first = (df_granules)((begin + DF_WORD) / DF_GRANULE);
-    (void)df_slide(pool, first, stop < pool->top ? (df_granules)stop : pool->top);
-}
 
 const struct defrag_build THIS_BUILD = {
 #if DEFRAG_WIDE
@@ -60,5 +52,5 @@ const struct defrag_build THIS_BUILD = {
     .status_string = defrag_status_string,
     .version = defrag_version,
 
-    .slide = slide,
+    .slide = defrag_build_slide,
 };

@@ -2,7 +2,8 @@
 # images.sh: the sequences of calls of tests/images.c make the same images of pools
 # on the target as here, byte for byte. A difference is traced to the first call
 # that makes it. images.sh --host FILE compiles the program for this machine, once
-# for many targets: HOST_IMAGES=FILE. IMAGES_SEEDS: random sequences of each build.
+# for many targets: HOST_IMAGES=FILE. HOST_CC and HOST_CFLAGS: how. IMAGES_SEEDS: random
+# sequences of each build.
 . "${top_srcdir:?}/tests/package.sh"
 seeds=${IMAGES_SEEDS-20}
 
@@ -10,17 +11,18 @@ seeds=${IMAGES_SEEDS-20}
 compile_here() {
     cc=${HOST_CC-$(command -v cc || command -v gcc || command -v clang)} ||
         skip "no compiler for this machine, to compare with: set HOST_CC"
+    cc="$cc -std=gnu11 ${HOST_CFLAGS--O2} -w"
     objects=$scratch/host-objects
     for alignment in 4 8 16; do
         mkdir -p "$objects/n$alignment"
         (
             cd "$objects/n$alignment"
-            quietly $cc -std=gnu11 -O2 -w -I"$lib" -I"$top_srcdir/tools" -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 \
+            quietly $cc -I"$lib" -I"$top_srcdir/tools" -DDEFRAG_BUILDING -DDEFRAG_WIDE=0 \
                 -DDEFRAG_ALIGNMENT=$alignment -DDEFRAG_PREFIX=n${alignment}_ -c $(lib_c_files) \
-                "$top_srcdir/tools/build_one.c"
+                "$top_srcdir/tools/build_one.c" "$top_srcdir/tools/slide_one.c"
         )
     done
-    quietly $cc -std=gnu11 -O2 -w -D_GNU_SOURCE= -ffunction-sections -Wl,--gc-sections -I"$top_srcdir" -I"$lib" \
+    quietly $cc -D_GNU_SOURCE= -ffunction-sections -Wl,--gc-sections -I"$top_srcdir" -I"$lib" \
         -I"$top_srcdir/tests" "$top_srcdir/tests/images.c" "$top_srcdir/tests/draw.c" "$top_srcdir/tests/ops.c" \
         "$top_srcdir/tests/support.c" "$top_srcdir/tools/workload.c" "$objects"/n*/*.o -o "$1"
 }

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What build_one.c needs of slide_one.c; builds.h says what it does. */
+#ifndef SLIDE_ONE_H
+#define SLIDE_ONE_H
+
+#include <defrag.h>
+
+#define defrag_build_slide DEFRAG_NAME(defrag_build_slide)
+
+void defrag_build_slide(defrag_pool *pool, size_t begin, size_t end);
+
+#endif

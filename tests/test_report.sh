@@ -79,6 +79,7 @@ grep -qx "out'1/index.html" output || fail "printed: $(cat output)"
 [ ! -s said ] || fail "said: $(cat said)"
 python3 "$top_srcdir/tests/report.py" files "out'1" || fail "what it wrote"
 page="out'1/index.html"
+grep -q '<figcaption>Every block of a pool of ' "$page" || fail "the caption of the heap map"
 grep -q 'a &lt;b&gt; &amp; "c"' "$page" || fail "metadata are not as they were"
 grep -q 'not UTF-8' "$page" || fail "bytes that are no text stand in the page"
 for text in libdefrag first-fit best-fit tlsf half-fit buddy 'narrow layout, alignment 8'; do
@@ -95,6 +96,10 @@ rm -r full
 gives 0 report -o out/ -L 10 -l wide -a 16 -b 64K one
 grep -q 'wide layout, alignment 16, 10 % of the live blocks' out/index.html || fail "the options are not told"
 grep -q 'a pool of 65,536 bytes' out/index.html || fail "not the pool that was asked for"
+grep -q '<figcaption>No operation moved anything\.' out/index.html || fail "moves where there are none"
+rm -r out
+gives 0 report -o out -b 65544 one
+grep -q '<figcaption>A pool of 65,544 bytes in parts of 16, each' out/index.html || fail "parts of a pool are told as blocks"
 rm -r out
 
 # Figures that `size` tells too; nothing is locked.

@@ -111,13 +111,20 @@ struct raster {
     size_t columns, rows;
 };
 
+uint64_t heap_map_unit(const struct heap_map *map)
+{
+    uint64_t unit = map->granule;
+
+    while ((map->bytes + unit - 1) / unit > UNITS_MOST) {
+        unit *= 2;
+    }
+    return unit;
+}
+
 static struct raster raster_of(const struct heap_map *map)
 {
-    struct raster raster = {map->granule, 0, COLUMNS_LEAST, 0};
+    struct raster raster = {heap_map_unit(map), 0, COLUMNS_LEAST, 0};
 
-    while ((map->bytes + raster.unit - 1) / raster.unit > UNITS_MOST) {
-        raster.unit *= 2;
-    }
     raster.units = (size_t)((map->bytes + raster.unit - 1) / raster.unit);
     while (raster.columns * raster.columns < 2 * raster.units) {
         raster.columns *= 2;

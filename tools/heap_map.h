@@ -50,6 +50,9 @@ struct heap_figure {
     const struct heap_map *maps[2];
 };
 
+/* Bytes of the parts that are drawn, each as what most of it is; of a small pool its granules. */
+uint64_t heap_map_unit(const struct heap_map *map);
+
 plot_drawing heap_figure_draw;
 enum { HEAP_FIGURE_ONE_HEIGHT = 560 }; /* of a figure of one map, wide */
 

@@ -157,9 +157,17 @@ static void heap_caption(const struct findings *findings, FILE *to)
 {
     const struct history *history = &findings->history;
 
-    fputs("Every block of a pool of ", to);
+    uint64_t unit = heap_map_unit(&history->before);
+
+    fputs(unit > history->before.granule ? "A pool of " : "Every block of a pool of ", to);
     number_put(history->pool_bytes, to);
-    fputs(" bytes, after operation ", to);
+    fputs(" bytes", to);
+    if (unit > history->before.granule) {
+        fputs(" in parts of ", to);
+        number_put(unit, to);
+        fputs(", each shown as what most of it is", to);
+    }
+    fputs(", after operation ", to);
     number_put(history->count ? history->samples[history->worst].done : 0, to);
     fputs(", where most free bytes were scattered; and after <code>defrag_compact</code>, which moved ", to);
     number_put(history->compacted_bytes, to);
@@ -203,6 +211,10 @@ static void pauses_caption(const struct findings *findings, FILE *to)
 {
     const struct history *history = &findings->history;
 
+    if (history->replay.moved_blocks == 0) {
+        fputs("No operation moved anything.", to);
+        return;
+    }
     number_put(history->still, to);
     fputs(" operations moved nothing and are not shown. The scale is logarithmic; the most that one "
           "operation moved "

@@ -1,40 +1,14 @@
 # SPDX-License-Identifier: MIT
 # `defrag-bench inspect`: what it tells of sound and damaged dumps, files that are none, output that cannot be written.
-. "${top_srcdir:?}/tests/package.sh"
-bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
-
-[ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
+. "${top_srcdir:?}/tests/tool.sh"
 cd "$scratch"
 
-# gives STATUS ARGUMENT...: what it prints is in `output`, what it says in `said`.
-gives() {
+# tells STATUS ARGUMENT...: and nothing is said.
+tells() {
     wanted=$1
     shift
-    status=0
-    timeout 100 "$bench" inspect "$@" >output 2>said </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        cat output said >&2
-        fail "defrag-bench inspect $*: status $status, not $wanted"
-    }
-    [ "$status" = 2 ] || [ ! -s said ] || fail "defrag-bench inspect $*: said $(cat said)"
-}
-
-# refuses PATTERN ARGUMENT...: status 2, nothing printed, one line said that fits the pattern.
-refuses() {
-    pattern=$1
-    shift
-    gives 2 "$@"
-    said_one_line "$@"
-}
-
-said_one_line() {
-    [ ! -s output ] || fail "defrag-bench inspect $*: printed something"
-    [ "$(wc -l <said)" = 1 ] || fail "defrag-bench inspect $*: said $(wc -l <said) lines, not 1: $(cat said)"
-    grep -q -- "$pattern" said || fail "defrag-bench inspect $*: said nothing like '$pattern' but: $(cat said)"
-}
-
-prints() {
-    grep -q -- "$1" output || fail "printed nothing like '$1' but: $(cat output)"
+    gives "$wanted" inspect "$@"
+    quiet
 }
 
 # changed FROM TO OFFSET BYTES: a copy with other bytes from there on, given as for printf.
@@ -60,7 +34,7 @@ for_each_build dump_of
 
 # --- What it is for -----------------------------------------------------------
 
-gives 0 n8
+tells 0 n8
 prints '^n8: a pool of 4,096 bytes at byte 0; narrow layout, alignment 8$'
 prints '^Sound: every invariant holds\.$'
 prints '^live_blocks  *3$'
@@ -71,19 +45,19 @@ prints 'used  *3 *0x00030000 *exclusive'
 prints 'used  *4 *0x00040000  *2 shared'
 prints '^1  *0x0001[0-9a-f]*  *1  *empty  *last$'
 prints ' ccc*\.\.\.\.\.\.+##*LLLL*$'
-gives 0 w8
+tells 0 w8
 prints 'wide layout, alignment 8$'
-gives 0 --address=0x20000000 n8
+tells 0 --address=0x20000000 n8
 prints '^0x20000164  *104  *used  *2 *0x00020000  *-  *0x20000168 '
 prints '^top_offset  *0x200002'
 ! grep -q 'modulo' output || fail "an address that fits is doubted"
-gives 0 --address=0x20000008 n8
+tells 0 --address=0x20000008 n8
 prints 'says that its address was 0 modulo 1024; 0x20000008 is not'
 
 # --- Maps as wide as the terminal -------------------------------------------------
 
 for columns in 20 40 80 132 200; do
-    COLUMNS=$columns gives 0 n8
+    COLUMNS=$columns tells 0 n8
     width=$(sed -n '/a cell:/,/^$/p' output | awk 'NR > 2 && length > w { w = length } END { print w }')
     [ "$width" -le "$columns" ] || [ "$columns" -lt 28 ] || fail "a map of $width columns, where there are $columns"
 done
@@ -92,7 +66,7 @@ done
 
 # damaged PATTERN FILE
 damaged() {
-    gives 1 "$2"
+    tells 1 "$2"
     prints "^DAMAGED at $1"
     [ "$(grep -c '^DAMAGED' output)" = 1 ] || fail "more than one verdict"
     ! grep -q '^STATISTICS' output || fail "statistics of a damaged pool"
@@ -110,24 +84,24 @@ damaged '0x134: the chain of blocks ends' swept
 changed n8 counts "$(where skipped)" '\377'
 damaged '.*: 255 bytes skipped' counts
 changed n8 host 0 '\336\255\276\357\336\255\276\357'
-gives 0 host
+tells 0 host
 prints '^Configuration: at 0xefbeaddeefbeadde'
 
 # --- Bytes in front and behind ---------------------------------------------------------
 
 { printf 1234567 && cat n8 && printf 890; } >framed
-gives 0 framed
+tells 0 framed
 prints '^framed: a pool of 4,096 bytes at byte 7;'
 { head -c 1000 /dev/zero && cat n8 w8; } >memory
-refuses 'memory: no pool begins at byte 0; one does at byte 1000 (--offset=1000)' memory
-gives 0 --offset=1000 memory
+refuses 'memory: no pool begins at byte 0; one does at byte 1000 (--offset=1000)' inspect memory
+tells 0 --offset=1000 memory
 prints '^memory: a pool of 4,096 bytes at byte 1000; narrow'
-gives 0 --offset=0x13e8 memory
+tells 0 --offset=0x13e8 memory
 prints '^memory: a pool of 4,096 bytes at byte 5096; wide'
-gives 0 --length --offset=995 memory
+tells 0 --length --offset=995 memory
 [ "$(cat output)" = '1000 4096' ] || fail "--length printed $(cat output)"
 head -c 2048 w8 >beginning
-gives 0 --length beginning
+tells 0 --length beginning
 [ "$(cat output)" = '0 4096' ] || fail "--length printed $(cat output)"
 
 # --- No pool ---------------------------------------------------------------------------------
@@ -139,36 +113,34 @@ head -c 4000 /dev/zero >zeros
 echo 'defrag-trace 1' >trace
 changed n8 swapped 8 'DFRG'
 changed n8 later 12 '\007'
-refuses 'empty: empty' empty
-refuses 'cut: cut, or its length is damaged: of the pool at byte 0, 4,096 bytes, 3,000 are there' cut
-refuses 'stub: cut: of the control block, .* 100 are there' stub
-refuses 'stub: cut' --length stub
-refuses 'zeros: no pool' zeros
-refuses 'trace: no pool' trace
-refuses 'swapped: .*the other byte order' swapped
-refuses 'later: .*not known here' later
-refuses 'nowhere: No such file' nowhere
-refuses '\.: Is a directory' .
-refuses 'n8: it has 4096 bytes, and none at byte 5000' --offset=5000 n8
-refuses 'none at byte 18446744073709551615' --offset=0xffffffffffffffff n8
+refuses 'empty: empty' inspect empty
+refuses 'cut: cut, or its length is damaged: of the pool at byte 0, 4,096 bytes, 3,000 are there' inspect cut
+refuses 'stub: cut: of the control block, .* 100 are there' inspect stub
+refuses 'stub: cut' inspect --length stub
+refuses 'zeros: no pool' inspect zeros
+refuses 'trace: no pool' inspect trace
+refuses 'swapped: .*the other byte order' inspect swapped
+refuses 'later: .*not known here' inspect later
+refuses 'nowhere: No such file' inspect nowhere
+refuses '\.: Is a directory' inspect .
+refuses 'n8: it has 4096 bytes, and none at byte 5000' inspect --offset=5000 n8
+refuses 'none at byte 18446744073709551615' inspect --offset=0xffffffffffffffff n8
 changed n8 tiny "$(where granules)" '\003\000'
-status=0
-"$bench" inspect tiny >output 2>said || status=$?
-[ "$status" = 1 ] || fail "a pool too short: status $status"
-pattern='tiny: damaged: .*has 24 bytes; no such pool has fewer'
-said_one_line tiny
+gives 1 inspect tiny
+[ ! -s output ] && [ "$(wc -l <said)" = 1 ] || fail "a pool too short: $(cat output said)"
+grep -q 'tiny: damaged: .*has 24 bytes; no such pool has fewer' said || fail "a pool too short: $(cat said)"
 
 # --- Arguments --------------------------------------------------------------------------------------
 
-refuses 'no image was named'
-refuses 'no image was named' --json
-refuses "one image at a time.*'w8'" n8 w8
+refuses 'no image was named' inspect
+refuses 'no image was named' inspect --json
+refuses "one image at a time.*'w8'" inspect n8 w8
 for number in '' x -1 1x 0x 0xg 1.5 18446744073709551616 ' 1' +1; do
-    refuses "--offset: '$number' is no number" --offset="$number" n8
-    refuses "--address: '$number' is no number" --address="$number" n8
+    refuses "--offset: '$number' is no number" inspect --offset="$number" n8
+    refuses "--address: '$number' is no number" inspect --address="$number" n8
 done
-gives 2 --no-such-option n8
-gives 0 --help
+gives 2 inspect --no-such-option n8
+tells 0 --help
 prints 'Exit status'
 
 # --- Output that cannot be written -------------------------------------------------------------------
@@ -183,9 +155,9 @@ done
 # --- JSON -----------------------------------------------------------------------------------------------
 
 command -v python3 >/dev/null || skip "no python3 here to read the JSON"
-gives 0 --json n8
+tells 0 --json n8
 cp output sound.json
-gives 1 --json --address=0x20000000 header
+tells 1 --json --address=0x20000000 header
 python3 - sound.json output <<'END' || fail "the JSON is not as documented"
 import json, sys
 sound, damaged = (json.load(open(path)) for path in sys.argv[1:])
@@ -218,18 +190,18 @@ END
 
 # --- The map as a picture ---------------------------------------------------------------
 
-refuses 'no picture with it' --length --svg=map.svg n8
+refuses 'no picture with it' inspect --length --svg=map.svg n8
 mkdir without && ln -s "$(command -v timeout)" "$(command -v wc)" "$(command -v grep)" "$(command -v cat)" without
-(PATH=$scratch/without && refuses 'gnuplot.*was not found' --svg=map.svg n8) || exit 1
+(PATH=$scratch/without && refuses 'gnuplot.*was not found' inspect --svg=map.svg n8) || exit 1
 [ ! -e map.svg ] || fail "a picture without gnuplot"
 command -v gnuplot >/dev/null || skip "there is no gnuplot here, to draw the map"
 mkdir tmp
 TMPDIR=$scratch/tmp
 export TMPDIR
 
-gives 0 --svg=map.svg n8
+tells 0 --svg=map.svg n8
 prints '^Sound: every invariant holds\.$'
-gives 1 --svg=header.svg header
+tells 1 --svg=header.svg header
 python3 "$top_srcdir/tests/report.py" svg map.svg header.svg || fail "the pictures"
 grep -q '4,096 bytes, narrow layout, alignment 8<' map.svg || fail "the picture does not say of what it is"
 grep -q 'alignment 8; DAMAGED<' header.svg || fail "the picture does not say that the pool is damaged"
@@ -241,13 +213,13 @@ bars() {
 [ "$(bars '213,  66,  58' map.svg)" = 4 ] || fail "two locked blocks, one of them in two rows, are not shown"
 [ "$(bars '227, 107, 208' map.svg)" = 0 ] || fail "a sound pool has something unreadable"
 [ "$(bars '227, 107, 208' header.svg)" -ge 2 ] || fail "what is unreadable is not shown"
-gives 0 --json --svg=wide.svg w8
+tells 0 --json --svg=wide.svg w8
 python3 -m json.tool <output >/dev/null || fail "no JSON beside a picture"
 
 cp map.svg before.svg
-refuses 'nowhere/map.svg: No such file' --svg=nowhere/map.svg n8
-refuses '/dev/full: No space left' --svg=/dev/full n8
-refuses 'tmp: Is a directory' --svg=tmp n8
-(trap '' XFSZ && ulimit -f 1 && refuses 'gnuplot could not draw' --svg=map.svg n8) || exit 1
+refuses 'nowhere/map.svg: No such file' inspect --svg=nowhere/map.svg n8
+refuses '/dev/full: No space left' inspect --svg=/dev/full n8
+refuses 'tmp: Is a directory' inspect --svg=tmp n8
+(trap '' XFSZ && ulimit -f 1 && refuses 'gnuplot could not draw' inspect --svg=map.svg n8) || exit 1
 cmp -s map.svg before.svg || fail "a picture that was there is damaged"
 [ -z "$(ls -A tmp)" ] || fail "left in the temporary folder: $(ls -A tmp)"

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: MIT
 # `defrag-bench watch` in a terminal of 80x24, and what it says where there is none.
-. "${top_srcdir:?}/tests/package.sh"
-bench=${DEFRAG_BENCH:-$top_builddir/tools/defrag-bench}
-
-[ "${TOOLS:-yes}" = yes ] || skip "configured with --disable-tools"
+. "${top_srcdir:?}/tests/tool.sh"
 command -v tmux >/dev/null || skip "no tmux here, which is the terminal; on Debian: apt-get install tmux"
-bench=$(cd "$(dirname "$bench")" && pwd)/$(basename "$bench")
 cd "$scratch"
 
 # --- Without a terminal ----------------------------------------------------------------
@@ -13,24 +9,14 @@ cd "$scratch"
 printf 'defrag-trace 1\n' >empty
 printf 'defrag-trace 1\na 1 100\n' >one
 
-# refuses PATTERN ARGUMENT...
-refuses() {
-    pattern=$1
-    shift
-    status=0
-    "$bench" watch "$@" >output 2>said </dev/null || status=$?
-    [ "$status" = 2 ] || fail "watch $*: status $status, not 2"
-    [ "$(wc -l <said)" = 1 ] || fail "watch $*: said $(wc -l <said) lines: $(cat said)"
-    grep -q -- "$pattern" said || fail "watch $*: said nothing like '$pattern' but: $(cat said)"
-}
-refuses 'standard input is none' one
-refuses 'no operation to watch' empty
-refuses 'no such file\|No such file' missing
-refuses 'no trace was named'
-refuses 'one trace at a time' one empty
-refuses 'at' --at=x one
-refuses 'at' --at=0 one
-refuses 'pool' --pool=2G one
+refuses 'standard input is none' watch one
+refuses 'no operation to watch' watch empty
+refuses 'no such file\|No such file' watch missing
+refuses 'no trace was named' watch
+refuses 'one trace at a time' watch one empty
+refuses 'at' watch --at=x one
+refuses 'at' watch --at=0 one
+refuses 'pool' watch --pool=2G one
 
 # --- In one ------------------------------------------------------------------------------
 

@@ -517,9 +517,10 @@ DEFRAG_API size_t defrag_size(const defrag_pool *pool, defrag_handle handle) DEF
 
 /*
  * Locks the block exclusively and returns its address, a multiple of the
- * granule, and of the alignment that was asked for. The block stays where it is until defrag_unlock(). Locks do not
- * nest. Returns NULL on any error; defrag_try_lock() says which. For an empty
- * block the address is valid and must not be read or written.
+ * granule, and of the alignment that was asked for. defrag_size() bytes may be used
+ * there, of a block of size 0 as well. The block stays where it is until
+ * defrag_unlock(). Locks do not nest. Returns NULL on any error; defrag_try_lock() says
+ * which.
  *
  * Moves blocks: never. Cost: O(1).
  * Fails iff (defrag_try_lock): DEFRAG_BAD_ARGUMENT; DEFRAG_STALE;
@@ -684,8 +685,8 @@ DEFRAG_API defrag_status defrag_make_room(defrag_pool *pool,
  * defrag_make_room(), an allocation or defrag_resize() had to move first may come
  * back to where it was.
  * All that the calls promise holds, except what they say of the bytes they move,
- * of their cost, and of blocks that move once. defrag_alloc_fast() never
- * scrambles.
+ * of their cost, of blocks that move once, and of where DEFRAG_PLACE_LOW puts a block,
+ * which then may lie elsewhere. defrag_alloc_fast() never scrambles.
  *
  * Moves blocks: yes. Cost: O(B) for each block that fills its stretch alone, and
  * twice the bytes of the pool. Fails iff: DEFRAG_BAD_ARGUMENT.

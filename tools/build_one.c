@@ -52,5 +52,5 @@ const struct defrag_build THIS_BUILD = {
     .status_string = defrag_status_string,
     .version = defrag_version,
 
-    .slide = defrag_build_slide,
+    .slide = build_slide,
 };

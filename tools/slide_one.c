@@ -7,7 +7,7 @@
 
 #include "slide.h"
 
-void defrag_build_slide(defrag_pool *pool, size_t begin, size_t end)
+void build_slide(defrag_pool *pool, size_t begin, size_t end)
 {
     size_t stop = (end + DF_WORD) / DF_GRANULE;
     df_granules first = (df_granules)((begin + DF_WORD) / DF_GRANULE);

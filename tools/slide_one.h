@@ -5,8 +5,8 @@
 
 #include <defrag.h>
 
-#define defrag_build_slide DEFRAG_NAME(defrag_build_slide)
+#define build_slide DEFRAG_NAME(build_slide)
 
-void defrag_build_slide(defrag_pool *pool, size_t begin, size_t end);
+void build_slide(defrag_pool *pool, size_t begin, size_t end);
 
 #endif

@@ -6,8 +6,28 @@ set -eu
 : "${top_srcdir:?to be run by make check}" "${top_builddir:?}" "${MAKE:=make}" "${CC:=cc}"
 lib=$top_srcdir/lib
 
+# Nothing is as the one who runs the tests has it: words and numbers, widths, answers of configure.
+unset LANGUAGE COLUMNS LINES CDPATH
+LC_ALL=C CONFIG_SITE=/dev/null
+export LC_ALL CONFIG_SITE
+# Many a crash is wanted; to write it down may take long.
+ulimit -c 0
+
+# So many seconds nothing takes but what hangs, on whatever machine, however busy it is.
+patience=2000
+
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/defrag-test.XXXXXX")
-trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
+at_end=: # what a test has to end itself
+
+# A process on its way out may be writing there still, which is no fault of the test.
+leave() {
+    status=$?
+    $at_end 2>/dev/null || :
+    chmod -R u+w "$scratch" 2>/dev/null || :
+    rm -rf "$scratch" 2>/dev/null || { sleep 1 && rm -rf "$scratch"; } || :
+    exit "$status"
+}
+trap leave EXIT
 trap 'exit 1' HUP INT TERM
 
 fail() {
@@ -18,6 +38,17 @@ fail() {
 skip() {
     echo "SKIP: $*" >&2
     exit 77
+}
+
+# until_true PID COMMAND...: waits until the command succeeds, for which that process is to see.
+until_true() {
+    process=$1 tries=0
+    shift
+    until "$@"; do
+        kill -0 "$process" 2>/dev/null || "$@" || fail "it has ended, and not: $*"
+        [ $((tries += 1)) -lt $((patience * 10)) ] || fail "never: $*"
+        sleep 0.1
+    done
 }
 
 # quietly COMMAND...: its output is shown only if it fails.

@@ -17,7 +17,7 @@ debug() {
     program=$1
     shift
     { printf '%s\n' 'set confirm off' 'set pagination off' 'set width 0' "source $script" "$@" && cat; } >commands
-    timeout 120 "$gdb" -nx -batch -x commands "$program" >output 2>said </dev/null ||
+    timeout $patience "$gdb" -nx -batch -x commands "$program" >output 2>said </dev/null ||
         fail "$gdb on $program: $(cat said)"
 }
 
@@ -122,18 +122,15 @@ $cross-gcc -mcpu=cortex-m3 -mthumb -g -O1 -D_GNU_SOURCE= -DDEFRAG_BUILDING -I"$l
 # at_ready FUNCTION: with a target that waits for a debugger.
 at_ready() {
     rm -f socket
-    TARGET_TIMEOUT=120 QEMU=qemu-system-arm QEMU_MACHINE=mps2-an385 \
-        QEMU_FLAGS="-S -chardev socket,id=gdb,path=$scratch/socket,server=on,wait=off -gdb chardev:gdb" \
+    QEMU=qemu-system-arm QEMU_MACHINE=mps2-an385 \
+        QEMU_FLAGS="-S -chardev socket,id=gdb,path=socket,server=on,wait=off -gdb chardev:gdb" \
         sh "$target/run.sh" target >qemu 2>&1 &
     qemu=$!
-    tries=0
-    until [ -S socket ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || fail "QEMU does not come up: $(cat qemu)"
-        sleep 0.1
-    done
-    "$1" target "target remote $scratch/socket" 'break ready' continue
+    at_end="kill $qemu"
+    until_true "$qemu" [ -S socket ]
+    "$1" target "target remote socket" 'break ready' continue
     wait "$qemu" || :
+    at_end=:
 }
 at_ready tells
 at_ready finds

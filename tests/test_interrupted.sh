@@ -47,7 +47,7 @@ each() {
         rm -rf out out.svg mark
         status=0
         INTERRUPT_AT=$n INTERRUPT_MARK=$scratch/mark LD_PRELOAD=$scratch/interrupt.so \
-            timeout 100 "$bench" "$@" >output 2>said </dev/null || status=$?
+            timeout $patience "$bench" "$@" >output 2>said </dev/null || status=$?
         [ -e mark ] || break
         judge "$@"
         runs=$((runs + 1))

@@ -63,7 +63,7 @@ each() {
         rm -f mark file*
         status=0
         FAIL_AT=$n FAIL_MARK=$scratch/mark LD_PRELOAD=$scratch/fail.so \
-            timeout 20 "$bench" "$@" >output 2>said </dev/null || status=$?
+            timeout $patience "$bench" "$@" >output 2>said </dev/null || status=$?
         runs=$((runs + 1))
         [ -e mark ] || break
         judge

@@ -22,7 +22,7 @@ record() {
     shift
     rm -f trace
     status=0
-    timeout 100 "$bench" record -o trace -- "$@" >output 2>said || status=$?
+    timeout $patience "$bench" record -o trace -- "$@" >output 2>said || status=$?
     [ "$status" = "$wanted" ] || {
         cat said >&2
         fail "record $*: status $status, not $wanted"

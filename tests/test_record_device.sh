@@ -11,7 +11,7 @@ cd "$scratch"
 converts() {
     status=0
     rm -f trace
-    timeout 100 "$bench" record --from-device="$2" -o trace >output 2>said || status=$?
+    timeout $patience "$bench" record --from-device="$2" -o trace >output 2>said || status=$?
     [ "$status" = "$1" ] || fail "record --from-device=$2: status $status, not $1: $(cat said)"
     [ ! -s output ] || fail "record --from-device=$2: printed $(cat output)"
     [ "$1" = 0 ] || [ -z "$(find . -name 'trace*')" ] || fail "record --from-device=$2: left $(find . -name 'trace*')"

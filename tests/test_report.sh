@@ -173,12 +173,7 @@ mkfifo never
 ls -aR >before
 PATH=$scratch/bin:$PATH "$bench" report -o out one >output 2>said &
 pid=$!
-tries=0
-until [ -s drawing ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 1200 ] || fail "nothing was begun"
-    sleep 0.05
-done
+until_true $pid [ -s drawing ]
 kill -TERM $pid
 status=0
 wait $pid || status=$?

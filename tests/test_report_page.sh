@@ -11,7 +11,7 @@ cd "$scratch"
 
 # browse ARGUMENT...: standard output is in `output`.
 browse() {
-    timeout 100 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$scratch/profile" \
+    timeout $patience chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars --user-data-dir="$scratch/profile" \
         "$@" >output 2>said </dev/null || fail "chromium $*: $(tail -3 said)"
 }
 

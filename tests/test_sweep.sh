@@ -53,7 +53,7 @@ tail -n 4 jobs | run >rest
 gives 0 gather first rest
 cmp -s table output || fail "two files give another table"
 if command -v parallel >/dev/null; then
-    (PATH=$scratch/bin:$PATH && parallel --will-cite <jobs >parallel-results 2>parallel-said) || true
+    (PATH=$scratch/bin:$PATH PARALLEL_HOME=$scratch/parallel && export PARALLEL_HOME && parallel --will-cite <jobs >parallel-results 2>parallel-said) || true
     gives 0 gather parallel-results
     cmp -s table output || fail "parallel gives another table: $(cat parallel-said)"
 else

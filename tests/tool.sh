@@ -9,7 +9,7 @@ gives() {
     wanted=$1
     shift
     status=0
-    timeout 100 "$bench" "$@" >output 2>said </dev/null || status=$?
+    timeout $patience "$bench" "$@" >output 2>said </dev/null || status=$?
     [ "$status" = "$wanted" ] || {
         cat output said >&2
         fail "defrag-bench $*: status $status, not $wanted"
@@ -36,16 +36,12 @@ quiet() {
 
 # to_nobody COMMAND...: its status is in `status`, what it says in `said`; the reader of what it prints has gone.
 to_nobody() {
-    rm -f gone
-    echo 0 >ended
-    {
-        until [ -e gone ]; do
-            sleep 0.05
-        done
-        "$@" 2>said || echo $? >ended
-    } | {
-        exec <&-
-        : >gone
-    }
-    status=$(cat ended)
+    rm -f pipe
+    mkfifo pipe
+    : <pipe &
+    exec 3>pipe
+    wait $!
+    status=0
+    "$@" >&3 3>&- 2>said || status=$?
+    exec 3>&-
 }

@@ -19,8 +19,8 @@
 #include "options.h"
 #include "xalloc.h"
 
-/* Files of the worker, whatever they are here. */
-enum { BOARD_FILE = 60, TRACE_FILE, LOADED_FILE };
+/* Files of the worker; here they lie behind these, so that none is where another is to go. */
+enum { BOARD_FILE = 60, TRACE_FILE, LOADED_FILE, PLACES_END };
 
 struct compare_master {
     unsigned timeout_seconds;
@@ -35,10 +35,23 @@ struct compare_master {
 
 /* --- Opening ------------------------------------------------------------------------ */
 
+static int file_lift(int file)
+{
+    int lifted = fcntl(file, F_DUPFD_CLOEXEC, PLACES_END);
+    int saved = errno;
+
+    close(file);
+    errno = saved;
+    return lifted;
+}
+
 /* -1 after a message. */
 static int shared_file(const char *name, size_t bytes)
 {
     int file = memfd_create(name, MFD_CLOEXEC);
+    if (file >= 0) {
+        file = file_lift(file);
+    }
     /* Now, not with a SIGBUS when there is no room left. */
     int error = file < 0 ? errno : posix_fallocate(file, 0, (off_t)(bytes ? bytes : 1));
     if (error != 0) {
@@ -189,6 +202,9 @@ static _Noreturn void worker_become(struct compare_master *master, int file, pid
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
         _exit(EXIT_USAGE);
+    }
+    if (file >= 0 && (file = file_lift(file)) < 0) {
+        worker_fail(master, "fcntl");
     }
     standard_files_close();
     environment_set(master->board->job.kind, file);

@@ -2,9 +2,11 @@
 /* A plugin that hands out memory from below and never takes it back; what WRONG says, it does wrong. */
 #include <defrag_plugin.h>
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     NOTHING,
@@ -32,12 +34,20 @@ static unsigned char *begin, *end, *last;
 static size_t size_of_last;
 static unsigned calls;
 
+/* For ever; the file `hangs` tells from when on. */
+static void hang(void)
+{
+    close(open("hangs", O_WRONLY | O_CREAT, 0666));
+    for (;;)
+        pause();
+}
+
 __attribute__((constructor)) static void loading(void)
 {
     if (WRONG == CRASH_LOADING)
         abort();
-    while (WRONG == HANG_LOADING) {
-    }
+    if (WRONG == HANG_LOADING)
+        hang();
 }
 
 const char *defrag_plugin_name(void)
@@ -91,8 +101,7 @@ void *defrag_plugin_alloc(void *heap, size_t size)
     case ABORT:
         abort();
     case HANG:
-        for (;;) {
-        }
+        hang();
         break;
     case EXIT:
         exit(0);

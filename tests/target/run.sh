@@ -40,5 +40,5 @@ case $QEMU in
 esac
 
 # A target that hangs would not end by itself.
-exec timeout "${TARGET_TIMEOUT-600}" "$QEMU" -M "${QEMU_MACHINE:?}" ${QEMU_FLAGS-} -display none -serial none -monitor none -chardev stdio,id=console \
+exec timeout "${TARGET_TIMEOUT-6000}" "$QEMU" -M "${QEMU_MACHINE:?}" ${QEMU_FLAGS-} -display none -serial none -monitor none -chardev stdio,id=console \
     -semihosting-config "enable=on,target=native,chardev=console,$arguments" -kernel "$image" </dev/null

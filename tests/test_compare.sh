@@ -48,7 +48,7 @@ gives 0 compare --help
 prints 'Exit status'
 
 # What was moved is what `replay` says; and nothing depends on the standard files.
-timeout 100 "$bench" compare --runs=1 --json --pool=40K --policy=libdefrag --policy=first-fit long >compared <&- 2>&- ||
+timeout $patience "$bench" compare --runs=1 --json --pool=40K --policy=libdefrag --policy=first-fit long >compared <&- 2>&- ||
     fail "standard input and error closed: status $?"
 gives 0 replay --json --pool=40K --policy=libdefrag --policy=first-fit long
 for policy in libdefrag first-fit; do

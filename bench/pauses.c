@@ -9,16 +9,13 @@
  *
  * For each byte of a request PART/OF bytes are moved in advance; 0 0: none.
  */
-#include "churn.h"
-#include "plan.h"
+#include "watched.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The linker calls the one in place of the other. NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
-bool __real_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
-bool __wrap_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
 defrag_status __real_n8_defrag_alloc(defrag_pool *pool, size_t bytes, defrag_handle *out);
 defrag_status __wrap_n8_defrag_alloc(defrag_pool *pool, size_t bytes, defrag_handle *out);
 defrag_status __real_n8_defrag_compact_step(defrag_pool *pool, size_t max_bytes, size_t *moved);
@@ -88,22 +85,17 @@ defrag_status __wrap_n8_defrag_alloc(defrag_pool *pool, size_t bytes, defrag_han
 
 int main(int argc, char **argv)
 {
-    if (argc < 6 || workload_find(argv[1]) == WORKLOAD_KINDS)
+    if (argc < 6)
         return 2;
-    const struct contender contender = {
-        .name = CONTENDER_DEFRAG, .build = defrag_build_find("narrow", 8), .alignment = 8};
-    struct churn churn = {.kind = workload_find(argv[1]),
-                          .pool_bytes = 65536,
-                          .percent = (unsigned)strtoul(argv[2], NULL, 10),
-                          .operations = WORKLOAD_OPERATIONS,
-                          .seed = (uint32_t)strtoul(argv[3], NULL, 10),
-                          .pace.part = (unsigned)strtoul(argv[4], NULL, 10),
+    struct churn churn = {.pace.part = (unsigned)strtoul(argv[4], NULL, 10),
                           .pace.of = (unsigned)strtoul(argv[5], NULL, 10),
                           .done = &operations};
     struct churn_result result;
     one = argc > 6 ? strtoull(argv[6], NULL, 10) : 0;
-    if (!churn_run(&churn, &contender, &result) || result.broken_reason
-        || result.sums.longest_pause != moved_most.amount)
+    int status = watched_run(argv, churn, &result);
+    if (status != 0)
+        return status;
+    if (result.sums.longest_pause != moved_most.amount)
         return 1;
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", moved_most.amount, moved_most.at,
            looked_most.amount, looked_most.at);

@@ -6,17 +6,12 @@
  *
  *   planning WORKLOAD PERCENT SEED [ONE]
  */
-#include "churn.h"
-#include "plan.h"
+#include "watched.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The linker calls the one in place of the other. NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
-bool __real_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
-bool __wrap_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
-/* NOLINTEND(bugprone-reserved-identifier,cert-*) */
 bool planning_one(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
 bool planning_other(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
 
@@ -49,19 +44,13 @@ bool __wrap_n8_df_plan_make(defrag_pool *pool, df_granules size, df_granules gro
 
 int main(int argc, char **argv)
 {
-    if (argc < 4 || workload_find(argv[1]) == WORKLOAD_KINDS)
+    if (argc < 4)
         return 2;
-    const struct contender contender = {
-        .name = CONTENDER_DEFRAG, .build = defrag_build_find("narrow", 8), .alignment = 8};
-    struct churn churn = {.kind = workload_find(argv[1]),
-                          .pool_bytes = 65536,
-                          .percent = (unsigned)strtoul(argv[2], NULL, 10),
-                          .operations = WORKLOAD_OPERATIONS,
-                          .seed = (uint32_t)strtoul(argv[3], NULL, 10)};
     struct churn_result result;
     one = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
-    if (!churn_run(&churn, &contender, &result) || result.broken_reason)
-        return 1;
+    int status = watched_run(argv, (struct churn){0}, &result);
+    if (status != 0)
+        return status;
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", plans, visits + visits_of_one, most, most_at);
     return 0;
 }

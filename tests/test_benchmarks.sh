@@ -1,10 +1,38 @@
 # SPDX-License-Identifier: MIT
-# The benchmarks run, what they write is what fits.py and Google's compare.py read, and fits.py notices what grows
+# The programs that count plans and pauses run and agree with each other. The benchmarks run, what they write is what fits.py and Google's compare.py read, and fits.py notices what grows
 # faster than it may. Times are not judged.
 . "${top_srcdir:?}/tests/package.sh"
+cd "$scratch"
+
+# --- Plans and pauses --------------------------------------------------------------
+
+# counts PROGRAM ARGUMENT...: the four numbers that it prints, in the variables a to d.
+counts() {
+    "$top_builddir/bench/$@" >output 2>&1 || fail "$*: status $?: $(cat output)"
+    grep -Eqx '[0-9]+ [0-9]+ [0-9]+ [0-9]+' output || fail "$* prints: $(cat output)"
+    read -r a b c d <output
+}
+
+quietly "$MAKE" -s -C "$top_builddir" bench/planning bench/pauses
+counts planning bimodal 90 1
+plans="$a $b $c $d"
+[ "$a" -gt 0 ] && [ "$b" -ge "$c" ] && [ "$c" -gt 0 ] && [ "$d" -gt 0 ] && [ "$d" -le "$a" ] ||
+    fail "planning bimodal 90 1: $plans"
+most=$c
+counts planning bimodal 90 1 "$d"
+[ "$a $b $c $d" = "$plans" ] || fail "planning of one: $a $b $c $d, of all: $plans"
+counts pauses bimodal 90 1 0 0
+[ "$a" -gt 0 ] && [ "$c" -gt 0 ] && [ "$c" -le "$most" ] || fail "pauses: $a $b $c $d, where plans are $plans"
+quietly "$top_builddir/bench/pauses" bimodal 90 1 0 0 "$b"
+counts pauses bimodal 90 1 1 1
+for wrong in 'planning bimodal 90' 'planning none 90 1' 'pauses bimodal 90 1 0' 'pauses none 90 1 0 0'; do
+    status=0
+    "$top_builddir/bench/"$wrong >output 2>&1 || status=$?
+    [ "$status" = 2 ] || fail "$wrong: status $status"
+done
+
 command -v python3 >/dev/null || skip "no python3 here"
 fits=$top_srcdir/bench/fits.py
-cd "$scratch"
 
 # --- The report -----------------------------------------------------------------
 

@@ -24,11 +24,11 @@ static df_granules place(defrag_pool *pool, df_granules o, df_granules size, df_
 {
     if (heap_wilderness(pool) < grow)
         return 0;
-    if (o) {
+    if (o == 0 && heap_wilderness(pool) - grow >= size)
+        o = pool->top;
+    if (o)
         df_heap_take(pool, o, size);
-        return o;
-    }
-    return heap_wilderness(pool) - grow >= size ? heap_take_top(pool, size) : 0;
+    return o;
 }
 
 static df_granules place_full(defrag_pool *pool, df_granules size, df_granules grow)
@@ -131,20 +131,17 @@ static defrag_status allocate(defrag_pool *pool, size_t bytes, defrag_handle *ou
 
 /*
  * Clears `size` granules at the lowest place that can be: the bottom, or right behind
- * a block that stays. Returns where, or 0 if there is none. Not inlined: its plan would
+ * a block that stays. Returns where, or 0 if there is none. Not inlined: what it saves would
  * lie on the stack of all that allocates.
  */
 DF_NOINLINE static df_granules clear_low(defrag_pool *pool, df_granules size, df_granules grow)
 {
-    struct df_plan plan;
     bool borders = true;
     for (df_granules o = DF_FIRST;;) {
         df_word header = block_header(pool, o);
         bool stays = header_is_used(header) && mover_stays(pool, o, header);
-        if (borders && !stays && df_plan_clear(pool, o, size, grow, UINT32_MAX, &plan)) {
-            df_plan_commit(pool, &plan);
+        if (borders && !stays && df_clear_place(pool, o, size, grow, UINT32_MAX))
             return o;
-        }
         if (o == pool->top)
             return 0;
         if (borders && !stays && heap_wilderness(pool) >= grow && df_lift(pool, o, size, grow))
@@ -166,7 +163,7 @@ static defrag_status allocate_low(defrag_pool *pool, size_t bytes, defrag_handle
     df_granules o = clear_low(pool, size, (df_granules)need);
     if (o == 0)
         return allocate(pool, bytes, out);
-    (void)place(pool, o == pool->top ? 0 : o, size, (df_granules)need);
+    df_heap_take(pool, o, size);
     name_new(pool, o, size, out);
     scramble_after(pool, *out);
     return DEFRAG_OK;
@@ -305,7 +302,7 @@ static size_t padded_bytes(size_t bytes, df_word align)
 {
     size_t padding = block_bytes(entry_padding(align));
     /* One byte makes the smallest block, and any more a longer one. */
-    size_t least = bytes == 0 && padding != 0 ? 1 : bytes;
+    size_t least = bytes == 0 ? 1 : bytes;
     return least > SIZE_MAX - padding ? SIZE_MAX : least + padding;
 }
 

@@ -114,21 +114,6 @@ static struct hole hole_find(const defrag_pool *pool, df_granules size)
     return hole;
 }
 
-/* Moves the used block at `o` to the low end of the hole. */
-static void fill_hole(defrag_pool *pool, const struct hole *hole, df_granules o)
-{
-    df_granules size = header_size(block_header(pool, o));
-    mover_begin(pool);
-    /* Both places are taken for a moment, which the peaks must not see. */
-    pool->free = (df_half)(pool->free + size);
-    df_heap_take(pool, hole->at, size);
-    pool->free = (df_half)(pool->free - size);
-    df_word header = block_header(pool, o);
-    df_move_down(pool, o, hole->at, header);
-    df_heap_give(pool, o, size, header);
-    mover_end(pool);
-}
-
 /* --- Steps -------------------------------------------------------------------------------- */
 
 struct step {
@@ -166,7 +151,7 @@ static defrag_status step_fill(defrag_pool *pool, struct step *step, df_granules
         return DEFRAG_MORE;
     if (!guard_fill(pool, hole.at, o))
         return DEFRAG_CORRUPT;
-    fill_hole(pool, &hole, o);
+    df_move_away(pool, o, hole.at, size);
     df_granules rest = hole.size - size;
     pool->hole_bound = (df_half)(rest > hole.bound ? rest : hole.bound);
     step_count(step, block_bytes(size));

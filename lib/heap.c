@@ -47,7 +47,10 @@ void df_heap_refuse(defrag_pool *pool, defrag_status status)
 
 void df_heap_take(defrag_pool *pool, df_granules o, df_granules size)
 {
-    heap_take(pool, o, size);
+    if (o == pool->top)
+        (void)heap_take_top(pool, size);
+    else
+        heap_take(pool, o, size);
 }
 
 void df_heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word header)
@@ -67,6 +70,12 @@ df_granules df_heap_search(const defrag_pool *pool, df_granules size)
             return o;
     }
     return 0;
+}
+
+df_granules df_heap_room(const defrag_pool *pool, df_granules size)
+{
+    df_granules o = df_heap_search(pool, size);
+    return o == 0 && heap_wilderness(pool) >= size ? pool->top : o;
 }
 
 /* Keeps the peaks before the table's length, which free_lowest is relative to, changes. */

@@ -347,7 +347,7 @@ DF_INLINE void heap_give(defrag_pool *pool, df_granules o, df_granules size, df_
     pool->map = map;
 }
 
-/* The same two, shared by everything but the hot paths. */
+/* The same, shared by everything but the hot paths; what is taken at the top is of the wilderness. */
 void df_heap_take(defrag_pool *pool, df_granules o, df_granules size);
 void df_heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word header);
 
@@ -356,6 +356,9 @@ void df_heap_give(defrag_pool *pool, df_granules o, df_granules size, df_word he
  * all of the request's own bin. 0 if there is none. O(blocks of that bin).
  */
 df_granules df_heap_search(const defrag_pool *pool, df_granules size);
+
+/* The same, or the top if the wilderness has as many. */
+df_granules df_heap_room(const defrag_pool *pool, df_granules size);
 
 /* df_table_trim(), and what the counters make of it. O(S). */
 void df_heap_trim(defrag_pool *pool);

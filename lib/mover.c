@@ -250,3 +250,23 @@ void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word hea
     block_set_header(pool, to, header & ~BLOCK_PREV_FREE);
     finish(pool, entry, from, to, header);
 }
+
+void df_move_into(defrag_pool *pool, df_granules from, df_granules to)
+{
+    df_word header = block_header(pool, from);
+    df_granules size = header_size(header);
+    df_move_down(pool, from, to, header);
+    pool->free = (df_half)(pool->free - size);
+    df_heap_give(pool, from, size, header);
+}
+
+void df_move_away(defrag_pool *pool, df_granules from, df_granules to, df_granules want)
+{
+    mover_begin(pool);
+    /* Both places are taken for a moment, which the peaks must not see. */
+    pool->free = (df_half)(pool->free + header_size(block_header(pool, from)));
+    df_heap_take(pool, to, want);
+    df_move_into(pool, from, to);
+    block_set_header(pool, to, header_with_size(block_header(pool, to), want));
+    mover_end(pool);
+}

@@ -34,6 +34,12 @@ void df_move_down(defrag_pool *pool, df_granules from, df_granules to, df_word h
 /* The same upward. */
 void df_move_up(defrag_pool *pool, df_granules from, df_granules to, df_word header);
 
+/* Moves the used block at `from` to `to`, which was taken for it but is still counted as free, and frees its place. */
+void df_move_into(defrag_pool *pool, df_granules from, df_granules to);
+
+/* The same to a free block, or the top, of which it takes `want` granules, no fewer than it has. */
+void df_move_away(defrag_pool *pool, df_granules from, df_granules to, df_granules want);
+
 /*
  * The rest of a move, header and payload being at `to`: the entry, the counters, the hook.
  * Valgrind knows already.

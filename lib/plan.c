@@ -437,20 +437,6 @@ static bool clear(defrag_pool *pool, struct search *search, df_granules begin, d
     return clears;
 }
 
-bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
-                   df_granules limit, struct df_plan *plan)
-{
-    if (heap_wilderness(pool) < grow)
-        return false;
-    *plan = (struct df_plan){.last = pool->top};
-    struct search s = {.plan = plan,
-                       .grow = grow,
-                       .last_size = heap_wilderness(pool) - grow,
-                       .limit = limit,
-                       .visits_max = limit};
-    return clear(pool, &s, place, size);
-}
-
 /* Where the next interval can begin above `begin`; at last at `o`. */
 static df_granules next_begin(const defrag_pool *pool, df_granules begin, df_granules o)
 {
@@ -497,14 +483,28 @@ void df_plan_commit(defrag_pool *pool, const struct df_plan *plan)
     for (uint32_t places = plan->places; places > 0; places--) {
         df_granules below = links_size(block_links(pool, place));
         df_granules from = entry_offset(table_entry(pool, header_owner(block_header(pool, place))));
-        df_word header = block_header(pool, from);
-        df_move_down(pool, from, place, header); /* if what is below has left, the slide will say so there */
-        pool->free = (df_half)(pool->free - header_size(header));
-        df_heap_give(pool, from, header_size(header), header);
+        df_move_into(pool, from, place); /* if what is below it has left, the slide will say so there */
         place = below;
     }
     bool is_last = plan->run.end == plan->last;
     if (plan->sinks && !is_last)
         (void)df_slide(pool, plan->last, pool->top);
     (void)df_slide(pool, plan->run.begin, is_last ? pool->top : plan->run.end);
+}
+
+bool df_clear_place(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
+                    df_granules limit)
+{
+    if (heap_wilderness(pool) < grow)
+        return false;
+    struct df_plan plan = {.last = pool->top};
+    struct search s = {.plan = &plan,
+                       .grow = grow,
+                       .last_size = heap_wilderness(pool) - grow,
+                       .limit = limit,
+                       .visits_max = limit};
+    bool clears = clear(pool, &s, place, size);
+    if (clears)
+        df_plan_commit(pool, &plan);
+    return clears;
 }

@@ -33,17 +33,7 @@ struct df_plan {
 bool df_plan_make(defrag_pool *pool, df_granules size, df_granules grow, struct df_plan *plan);
 
 /*
- * The same at a place of the caller's choice, where a gap begins or a block that
- * follows another: the gap will begin there, and all that lies in it leaves, which is
- * less than `limit` granules; nor are more than `limit` blocks and holes looked at, but
- * for those of the bins where a hole is being looked for then. UINT32_MAX: no limit,
- * O(blocks that leave x holes).
- */
-bool df_plan_clear(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
-                   df_granules limit, struct df_plan *plan);
-
-/*
- * The same with the block at `o` in it, for which it will have `want` granules: that one
+ * The same with the block at `o` in the gap, for which it will have `want` granules: that one
  * slides to where the gap begins, and others leave, together less than `limit` granules;
  * or, if that is the cheapest, it stays and those right above it leave. As many blocks and
  * holes are looked at as the configuration allows, and O(blocks below) besides.
@@ -56,5 +46,15 @@ void df_plan_commit(defrag_pool *pool, const struct df_plan *plan);
 
 /* Leaves it: but for the bytes of free memory the pool is as before the plan was made. */
 void df_plan_release(defrag_pool *pool, struct df_plan *plan);
+
+/*
+ * Plans a gap at a place of the caller's choice, where a gap begins or a block that
+ * follows another, and moves what is to be moved: the gap begins there, and all that lay in
+ * it left, which is less than `limit` granules; nor are more than `limit` blocks and holes
+ * looked at, but for those of the bins where a hole is being looked for then. UINT32_MAX: no
+ * limit, O(blocks that leave x holes). False if that cannot be.
+ */
+bool df_clear_place(defrag_pool *pool, df_granules place, df_granules size, df_granules grow,
+                    df_granules limit);
 
 #endif

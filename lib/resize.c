@@ -27,10 +27,7 @@ static df_granules room_above(const defrag_pool *pool, df_granules end)
 /* Takes the first `size` granules of the free memory at `end`, which has as many. */
 static void take_above(defrag_pool *pool, df_granules end, df_granules size)
 {
-    if (end == pool->top)
-        (void)heap_take_top(pool, size);
-    else
-        df_heap_take(pool, end, size);
+    df_heap_take(pool, end, size);
     /* A boundary that is gone; nothing that could slide lies below the next one either. */
     if (pool->cursor == end)
         pool->cursor = (df_half)(end + size);
@@ -80,25 +77,10 @@ static bool grow_backward(defrag_pool *pool, df_granules o, df_granules want)
 /* Moves the block to a hole of `want` granules, or to the wilderness. */
 static bool grow_elsewhere(defrag_pool *pool, df_granules o, df_granules want)
 {
-    df_granules own = header_size(block_header(pool, o));
-    df_granules to = df_heap_search(pool, want);
-    if (to == 0 && heap_wilderness(pool) < want)
-        return false;
-    /* Both places are taken for a moment, which the peaks must not see. */
-    pool->free = (df_half)(pool->free + own);
+    df_granules to = df_heap_room(pool, want);
     if (to)
-        df_heap_take(pool, to, want);
-    else
-        to = heap_take_top(pool, want);
-    pool->free = (df_half)(pool->free - own);
-    /* Only now: the hole may have been the one before this block. */
-    df_word header = block_header(pool, o);
-    mover_begin(pool);
-    df_move_down(pool, o, to, header);
-    block_set_header(pool, to, header_with_size(block_header(pool, to), want));
-    df_heap_give(pool, o, own, header);
-    mover_end(pool);
-    return true;
+        df_move_away(pool, o, to, want);
+    return to != 0;
 }
 
 /*
@@ -122,14 +104,10 @@ DF_NOINLINE static df_granules grow_by_gathering(defrag_pool *pool, df_granules 
  * Lets it grow where it is: blocks above it leave for holes, and less than `limit`
  * granules move. Nor are more blocks and holes looked at.
  */
-DF_NOINLINE static bool grow_by_leaving(defrag_pool *pool, df_granules o, df_granules want, df_granules limit)
+static bool grow_by_leaving(defrag_pool *pool, df_granules o, df_granules want, df_granules limit)
 {
-    struct df_plan plan;
     df_granules own = header_size(block_header(pool, o));
-    if (!df_plan_clear(pool, o + own, want - own, 0, limit, &plan))
-        return false;
-    df_plan_commit(pool, &plan);
-    return grow_in_place(pool, o, want);
+    return df_clear_place(pool, o + own, want - own, 0, limit) && grow_in_place(pool, o, want);
 }
 
 /* Blocks above it make way, if less than its own granules moves. */

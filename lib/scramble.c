@@ -345,25 +345,6 @@ static struct lone next_lone(const defrag_pool *pool, struct lone last, df_granu
     return next;
 }
 
-/* Moves the block to a hole of its size; returns where, or 0 if there is none. */
-static df_granules move_away(defrag_pool *pool, struct lone lone)
-{
-    df_granules to = df_heap_search(pool, lone.size);
-    if (to == 0 && heap_wilderness(pool) < lone.size)
-        return 0;
-    /* Both places are taken for a moment, which the peaks must not see. */
-    pool->free = (df_half)(pool->free + lone.size);
-    if (to)
-        df_heap_take(pool, to, lone.size);
-    else
-        to = heap_take_top(pool, lone.size);
-    pool->free = (df_half)(pool->free - lone.size);
-    df_word header = block_header(pool, lone.at);
-    df_move_down(pool, lone.at, to, header);
-    df_heap_give(pool, lone.at, lone.size, header);
-    return to;
-}
-
 /*
  * Each block leaves a hole of its own size behind, the first to be found; so
  * that going by falling size, once one has found a place all that follow do, and
@@ -373,16 +354,16 @@ static void move_lone_blocks(defrag_pool *pool)
 {
     struct lone last = {(df_granules)DF_HALF_MAX, 0};
     df_granules spared = 0;
-    mover_begin(pool);
     for (;;) {
         struct lone lone = next_lone(pool, last, spared);
         if (lone.size == 0)
             break;
-        df_granules to = move_away(pool, lone);
+        df_granules to = df_heap_room(pool, lone.size);
+        if (to)
+            df_move_away(pool, lone.at, to, lone.size);
         spared = lone.size == last.size ? spared : to;
         last = lone;
     }
-    mover_end(pool);
 }
 
 /* --- The public form ------------------------------------------------------------------------------ */

@@ -5,7 +5,6 @@ void df_table_format(defrag_pool *pool)
 {
     pool->table = table_place(pool);
     pool->floor = (df_half)(pool->granules - TABLE_GRANULES_MIN);
-    table_set_slots(pool, 0);
     table_set_entry(pool, 0, TABLE_MARK);
 }
 

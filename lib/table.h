@@ -293,7 +293,7 @@ DF_INLINE void table_give(defrag_pool *pool, df_word table, uint32_t slot, df_wo
         table_pull_seed(pool, entry_generation(next_use));
 }
 
-/* Makes the shortest table; `free_tail` is 0 already. */
+/* Makes the shortest table; `slots`, `hot_limit` and `free_tail` are 0 already. */
 void df_table_format(defrag_pool *pool);
 
 /*

@@ -62,13 +62,11 @@ static bool plan(defrag_pool *pool, size_t granules, size_t grow, bool commit, s
 
 static bool clear_at(defrag_pool *pool, size_t start, size_t granules, size_t grow, size_t *moved)
 {
-    struct df_plan plan;
     df_granules place = (df_granules)((start + DF_WORD) / DF_GRANULE);
-    if (!df_plan_clear(pool, place, (df_granules)granules, (df_granules)grow, UINT32_MAX, &plan))
-        return false;
-    *moved = plan.cost;
-    df_plan_commit(pool, &plan);
-    return true;
+    uint32_t before = pool->moved_granules;
+    bool clears = df_clear_place(pool, place, (df_granules)granules, (df_granules)grow, UINT32_MAX);
+    *moved = pool->moved_granules - before;
+    return clears;
 }
 
 /* --- What the checker guards ------------------------------------------------------- */

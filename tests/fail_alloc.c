@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t bytes);
@@ -51,6 +52,14 @@ static bool fails(void)
         leave_mark();
     errno = ENOMEM;
     return true;
+}
+
+/* A trace tells the day of its recording, and no day ends between two runs that are compared. */
+time_t time(time_t *now)
+{
+    if (now)
+        *now = 0;
+    return 0;
 }
 
 void *malloc(size_t bytes)

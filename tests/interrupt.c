@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static unsigned long interrupt_at; /* 0: never */
@@ -27,6 +28,14 @@ __attribute__((constructor)) static void begin(void)
     /* What draws the pictures is not the tool. */
     if (at && length >= 12 && strcmp(program_invocation_short_name + length - 12, "defrag-bench") == 0)
         interrupt_at = strtoul(at, NULL, 10);
+}
+
+/* A trace tells the day of its recording, and no day ends between two runs that are compared. */
+time_t time(time_t *now)
+{
+    if (now)
+        *now = 0;
+    return 0;
 }
 
 static void called(void)

@@ -16,6 +16,25 @@ printf '#include <stdlib.h>\nint main(void) { void *volatile block = malloc(10);
 gcc -o program program.c || fail "program.c"
 "$bench" replay --json -p libdefrag --pool=4K one >result || fail "replay --json"
 
+# What gnuplot draws is the same each time: it draws once, and this one process writes it again.
+gnuplot=$(command -v gnuplot)
+mkdir bin
+cat >bin/gnuplot <<END
+#!$(command -v python3) -IS
+import os, re, shutil, subprocess, sys
+if not os.path.isdir("$scratch/drawn"):
+    script = sys.stdin.read()
+    subprocess.run(["$gnuplot", "-d", "-"], input=script, text=True, check=True)
+    os.mkdir("$scratch/drawn")
+    for file in re.findall("^set output '(.*)'$", script, re.M):
+        shutil.copy(file, "$scratch/drawn")
+for line in sys.stdin:
+    output = re.match("set output '(.*)'$", line)
+    if output:
+        shutil.copyfile("$scratch/drawn/" + os.path.basename(output[1]), output[1])
+END
+chmod +x bin/gnuplot
+PATH=$scratch/bin:$PATH
 mkdir temporary
 TMPDIR=$scratch/temporary
 export TMPDIR
@@ -39,8 +58,8 @@ judge() {
 
 # each ARGUMENT...: interrupted everywhere. It writes `out`, a file or a folder, or `out.svg`.
 each() {
-    rm -rf out out.svg
-    gives 0 "$@"
+    rm -rf out out.svg drawn
+    (LD_PRELOAD=$scratch/interrupt.so && export LD_PRELOAD && gives 0 "$@") || exit 1
     [ ! -f out ] || mv out wanted
     n=1
     while :; do

@@ -54,7 +54,7 @@ judge() {
 each() {
     run=$*
     rm -f file* wanted-file
-    "$bench" "$@" >wanted 2>said </dev/null || fail "defrag-bench $*: $(cat said)"
+    LD_PRELOAD=$scratch/fail.so "$bench" "$@" >wanted 2>said </dev/null || fail "defrag-bench $*: $(cat said)"
     for written in file*; do
         [ ! -e "$written" ] || mv "$written" wanted-file
     done

@@ -27,6 +27,8 @@ typedef uint32_t df_map;
 #define DF_GRANULE  ((size_t)DEFRAG_ALIGNMENT)
 #define DF_MAP_BITS (8 * (unsigned)sizeof(df_map))
 
+DF_STATIC_ASSERT(sizeof(int) >= sizeof(uint32_t), "halves are computed with as int, and leading zeros counted of one");
+
 /* Numbers of granules and offsets in granules, as they are computed with. */
 typedef uint32_t df_granules;
 

@@ -9,9 +9,10 @@ command -v python3 >/dev/null || skip "there is no python3 here, to look at them
 command -v chromium >/dev/null || skip "no chromium here; on Debian: apt-get install chromium; test_report.sh looks at the files alone"
 cd "$scratch"
 
-# browse ARGUMENT...: standard output is in `output`.
+# browse ARGUMENT...: standard output is in `output`. It makes a socket among its temporary files, which has room for
+# a short path only.
 browse() {
-    timeout $patience chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars --user-data-dir="$scratch/profile" \
+    HOME=$scratch TMPDIR=. timeout $patience chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars --user-data-dir="$scratch/profile" \
         "$@" >output 2>said </dev/null || fail "chromium $*: $(tail -3 said)"
 }
 

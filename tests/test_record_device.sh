@@ -67,6 +67,12 @@ done
 sed 's/$/\r/' pool.stream >console.stream
 cp pool.told console.told
 comes_of console "$bits"
+# Noise, before and between and behind, is other output: bytes of every kind, and lines of any length.
+{
+    printf 'boot\0\377\001\n' && sed 's/$/\nnoise/' pool.stream
+    head -c 200000 /dev/zero && printf '$ x\n' && head -c 300 /dev/zero
+} >noisy.stream
+converts 0 noisy.stream
 zstd -q pool.stream -o pool.stream.zst 2>/dev/null && converts 0 pool.stream.zst
 
 # --- Streams by hand -------------------------------------------------------------------------
@@ -136,7 +142,7 @@ says '1 locks and unlocks'
 
 : >empty
 echo hello >text
-head -c 5000 /dev/zero | tr '\0' x >long
+{ printf '$' && head -c 5000 /dev/zero | tr '\0' x; } >long
 refuses ' no recording' empty
 refuses ' no recording' text
 refuses '1: .*line too long' long

@@ -226,6 +226,7 @@ int record_device_read(struct record_device *device, const char *path, struct tr
     if (!in) {
         return trace_fail(path, 0, error, "%s", strerror(errno));
     }
+    stream_in_want(in, '$');
     int result = read_lines(&reading, in);
     stream_in_close(in);
     if (result != 0) {

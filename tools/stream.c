@@ -26,6 +26,8 @@ struct stream_in {
     ZSTD_inBuffer packed; /* read from the file, not yet decompressed */
     const char *reason;
     bool ended;        /* no more text will come */
+    char mark;         /* of the lines that are wanted; '\0': all are */
+    bool is_behind;    /* in a line that is not wanted, behind what was too long to be kept */
     size_t begin, end; /* the text not yet handed out */
     char text[CHUNK];
     char raw[CHUNK];
@@ -178,10 +180,22 @@ stream_in *stream_in_reopen(const stream_in *in)
     return stream_in_open(path);
 }
 
+static bool is_unwanted(const stream_in *in)
+{
+    return in->is_behind || (in->mark && in->text[in->begin] != in->mark);
+}
+
 static int hand_out(stream_in *in, char *newline, char **line)
 {
     *line = in->text + in->begin;
     size_t length = (size_t)(newline - *line);
+    if (is_unwanted(in)) {
+        *newline = '\0';
+        *line = newline;
+        in->begin += length + 1;
+        in->is_behind = false;
+        return 1;
+    }
     if (length > STREAM_LINE_MAX) {
         return fail_in(in, "line too long");
     }
@@ -191,6 +205,11 @@ static int hand_out(stream_in *in, char *newline, char **line)
     *newline = '\0';
     in->begin += length + 1;
     return 1;
+}
+
+void stream_in_want(stream_in *in, char mark)
+{
+    in->mark = mark;
 }
 
 int stream_in_line(stream_in *in, char **line)
@@ -203,11 +222,16 @@ int stream_in_line(stream_in *in, char **line)
         if (newline) {
             return hand_out(in, newline, line);
         }
+        if (length > STREAM_LINE_MAX && is_unwanted(in)) {
+            in->begin = in->end;
+            in->is_behind = true;
+            length = 0;
+        }
         if (length > STREAM_LINE_MAX) {
             return fail_in(in, "line too long");
         }
         if (in->ended) {
-            return length == 0 ? 0 : fail_in(in, "truncated file: the last line has no newline");
+            return length == 0 || is_unwanted(in) ? 0 : fail_in(in, "truncated file: the last line has no newline");
         }
         searched = length;
         in->ended = fill(in) == 0;

@@ -31,6 +31,9 @@ stream_in *stream_in_reopen(const stream_in *in);
  */
 int stream_in_line(stream_in *in, char **line);
 
+/* From now on lines that do not begin so come out empty, whatever is in them, and however long. */
+void stream_in_want(stream_in *in, char mark);
+
 const char *stream_in_reason(const stream_in *in);
 void stream_in_close(stream_in *in);
 

@@ -107,7 +107,9 @@ DF_NOINLINE static df_granules grow_by_gathering(defrag_pool *pool, df_granules 
 static bool grow_by_leaving(defrag_pool *pool, df_granules o, df_granules want, df_granules limit)
 {
     df_granules own = header_size(block_header(pool, o));
-    return df_clear_place(pool, o + own, want - own, 0, limit) && grow_in_place(pool, o, want);
+    if (!df_clear_place(pool, o + own, want - own, 0, limit))
+        return false;
+    return grow_in_place(pool, o, want);
 }
 
 /* Blocks above it make way, if less than its own granules moves. */

@@ -159,3 +159,24 @@ tmux_do new-session -d "TERM=nosuch '$bench' watch one 2>said; echo status \$?; 
 shows '^status 2$'
 grep -q 'TERM=nosuch: no such terminal' said || fail "said: $(cat said)"
 closes
+
+# Nobody is there any more, and a hang-up is ignored: it ends all the same, and does not play on.
+command -v python3 >/dev/null || skip "there is no python3 here, to take a terminal away"
+cat >gone.py <<'END'
+import os, pty, signal, sys
+child, terminal = pty.fork()
+if child == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["TERM"] = "screen"
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"stands still" not in seen:
+    seen += os.read(terminal, 4096)
+os.write(terminal, b"- ")
+while b"plays" not in seen:
+    seen += os.read(terminal, 4096)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+END
+said=$(timeout "$patience" python3 gone.py "$bench" watch --pool=64K endless) || fail "it plays on to nobody"
+[ "$said" = 0 ] || fail "without a terminal: status $said"

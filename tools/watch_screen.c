@@ -3,6 +3,8 @@
 
 #include <curses.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -223,6 +225,13 @@ void watch_screen_show(struct watch_screen *screen, const struct watch_frame *fr
 
 /* --- Keys ----------------------------------------------------------------------------------- */
 
+/* Where a hang-up is ignored, the end of the terminal looks like a key that does not come. */
+static bool terminal_is_gone(void)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 int watch_screen_key(const struct watch_screen *screen, int milliseconds)
 {
     (void)screen;
@@ -230,7 +239,7 @@ int watch_screen_key(const struct watch_screen *screen, int milliseconds)
     int key = getch();
     switch (key) {
     case ERR:
-        return milliseconds < 0 ? WATCH_GONE : WATCH_NOTHING;
+        return milliseconds < 0 || terminal_is_gone() ? WATCH_GONE : WATCH_NOTHING;
     case KEY_RESIZE:
         return WATCH_REDRAW;
     case KEY_RIGHT:

@@ -5,6 +5,7 @@
 host=arm-none-eabi
 command -v $host-gcc >/dev/null ||
     skip "no $host-gcc here; on Debian: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+host_cc=$CC
 unset CC CFLAGS CPPFLAGS LDFLAGS LIBS NM
 fresh_sources
 
@@ -52,3 +53,10 @@ for test in "run.sh program" images.sh no_machine.sh; do
     [ "$status" = 77 ] || fail "$test without QEMU: status $status"
     grep -q 'SKIP.*\(apt-get install qemu\|configure for\)' said || fail "$test without QEMU says $(cat said)"
 done
+
+# Where pkg-config tells of a library that the linker does not find, as it does of this machine's in a build
+# for another with an operating system, there is no such library; and no tools are built unasked.
+configured other --build=x86_64-linux-gnu --host=x86_64-other-linux-gnu CC="$host_cc" \
+    CMOCKA_CFLAGS= CMOCKA_LIBS=-lno_such_library || fail "configure --host=x86_64-other-linux-gnu"
+grep -q 'unit tests  *NO: .*libcmocka-dev' "$scratch/other/output" || fail "cmocka of another machine is taken for the host's"
+grep -q 'tools  *no$' "$scratch/other/output" || fail "a build for another machine has tools"

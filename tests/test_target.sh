@@ -3,7 +3,8 @@
 # committed inputs, and the images of pools compared with this machine's. All of it
 # on a Cortex-M3 and as code of a Cortex-M0+, with a machine of 16 KiB besides; on
 # the others a part that differs most between compilers. `--all`, as ./dev target has it: all
-# of it on all; CPUs named after that are the only ones.
+# of it on all, and unit tests on Linux for machines of the other byte order, of
+# which sparc64 takes no unaligned address; CPUs named after that are the only ones.
 . "${top_srcdir:?}/tests/package.sh"
 whole=
 if [ "${1-}" = --all ]; then
@@ -59,6 +60,36 @@ on_target() {
     rm -rf "${scratch:?}/$cpu"
 }
 
+# on_linux CPU: big-endian and with an operating system, compiled by clang, whose packages get along with
+# those of every other compiler.
+on_linux() {
+    host=$1-linux-gnu
+    case " ${chosen:-"$1"} " in
+    *" $1 "*) ;;
+    *) return 0 ;;
+    esac
+    for tool in clang qemu-"$1" $host-ar; do
+        command -v "$tool" >/dev/null || fail "$1: no $tool here; ./dev target installs what is needed"
+    done
+    clang --target=$host -c "$top_srcdir/tests/target/cmocka.c" -o "$scratch/cmocka.o"
+    configured "$1" --host=$host --disable-shared CC="clang --target=$host" \
+        CMOCKA_CFLAGS="-I$top_srcdir/tests/target" CMOCKA_LIBS="$scratch/cmocka.o" || {
+        tail -n 20 "$scratch/$1/output" >&2
+        fail "configure --host=$host"
+    }
+    cd "$scratch/$1"
+    tests=$(printf 'tests/test_%s ' check damage hooks place_low placement random resize scramble status)
+    "$MAKE" -j"$(getconf _NPROCESSORS_ONLN)" check DEFRAG_TEST_EFFORT=1 check_PROGRAMS="$tests" TESTS="$tests" \
+        LOG_COMPILER="qemu-$1" LOG_FLAGS="-L /usr/$host" >check.log 2>&1 || {
+        grep -E 'error:|^(FAIL|ERROR)' check.log >&2 || tail -n 40 check.log >&2
+        fail "$1: make check"
+    }
+    [ "$(count PASS)" -ge 900 ] || fail "$1: only $(count PASS) tests ran"
+    echo "$1: $(count PASS) passed"
+    cd "$scratch"
+    rm -rf "${scratch:?}/$1"
+}
+
 few='tests/test_status tests/test_placement'
 on_target 900 cortex-m3 arm-none-eabi "-mcpu=cortex-m3 -mthumb -O2"
 on_target 900 cortex-m0plus arm-none-eabi "-mcpu=cortex-m0plus -mthumb -Os"
@@ -66,3 +97,5 @@ on_target 1 cortex-m4 arm-none-eabi "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -O
 on_target 500 cortex-m33 arm-none-eabi "-mcpu=cortex-m33 -mthumb -Os" $few
 on_target 500 rv32 riscv64-unknown-elf "-march=rv32imac -mabi=ilp32 -Os" $few
 on_target 1 default arm-none-eabi "-O2" ' '
+[ -z "$whole" ] || on_linux s390x
+[ -z "$whole" ] || on_linux sparc64

@@ -67,6 +67,7 @@ WRAP(int, mkostemp, (char *path, int flags), (path, flags))
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode))
 WRAP(int, rename, (const char *from, const char *to), (from, to))
 WRAP(int, unlink, (const char *path), (path))
+WRAP(int, rmdir, (const char *path), (path))
 WRAP(int, posix_spawnp,
      (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
       const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]),

@@ -229,11 +229,12 @@ to_nobody "$bench" size small
 mkfifo never
 for arguments in 'size never' 'replay never' 'compare never' 'report -o out never' 'gather never' 'inspect never'; do
     "$bench" $arguments >output 2>said &
-    exec 3>never
-    kill -TERM $!
+    tool=$!
+    (exec 3>never && kill -TERM $tool && exec sleep $patience) &
+    at_end="kill $!"
     status=0
-    wait $! || status=$?
-    exec 3>&-
+    wait $tool || status=$?
+    $at_end
     [ "$status" = 143 ] || fail "defrag-bench $arguments interrupted: status $status"
     [ "$(cat said)" = 'defrag-bench: interrupted: Terminated' ] || fail "defrag-bench $arguments interrupted: $(cat said)"
 done
@@ -256,7 +257,7 @@ progresses() {
     shift
     "$bench" "$@" --progress >output 2>said &
     until_true $! grep -qs "$verb: 0 of 1 done, [0-9,]* operations" said
-    kill $!
+    kill $! 2>/dev/null || :
     wait $! || :
 }
 for i in 1 2 3 4 5 6 7 8 9 10; do

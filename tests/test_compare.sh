@@ -168,6 +168,7 @@ cd loading
 (refuses 'hang_loading.so: gave no answer within 20 s, while being loaded' \
     compare --timeout=20 --allocator=../hang_loading.so ../small) &
 loading=$!
+at_end="kill $hanging $loading"
 cd ../..
 
 wrong OVERLAP 'returned a block that overlaps another in line 4 (pool of 5,504 bytes)\.'
@@ -288,6 +289,7 @@ for signal in TERM HUP; do
     rm -f hangs
     env --default-signal=$signal timeout --preserve-status $patience \
         "$bench" compare --allocator=./bad.so --timeout=$patience small >output 2>said &
+    at_end="kill $!"
     until_true $! [ -e hangs ]
     kill -s $signal $!
     status=0

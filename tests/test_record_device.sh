@@ -44,7 +44,7 @@ comes_of() {
     done
     says "$1.stream: $(wc -l <got) operations"
     [ "$(wc -l <said)" = 1 ] || fail "$1: said $(cat said)"
-    grep '^\$' "$1.stream" | awk -v most=$((11 + 6 * $2 / 8)) 'length + 1 > most { print; bad = 1 } END { exit bad }' ||
+    grep -a '^\$' "$1.stream" | awk -v most=$((11 + 6 * $2 / 8)) 'length + 1 > most { print; bad = 1 } END { exit bad }' ||
         fail "$1: a line of more than its bytes"
     "$bench" replay --check --policy=libdefrag trace >output || fail "$1: the replay: $(cat output)"
 }
@@ -70,9 +70,13 @@ comes_of console "$bits"
 # Noise, before and between and behind, is other output: bytes of every kind, and lines of any length.
 {
     printf 'boot\0\377\001\n' && sed 's/$/\nnoise/' pool.stream
-    head -c 200000 /dev/zero && printf '$ x\n' && head -c 300 /dev/zero
+    head -c 200000 /dev/zero && printf 'x $ x\n' && head -c 300 /dev/zero
 } >noisy.stream
 converts 0 noisy.stream
+# What a reset sends stands right before it.
+{ printf '\0\0' && cat pool.stream; } >reset.stream
+cp pool.told reset.told
+comes_of reset "$bits"
 zstd -q pool.stream -o pool.stream.zst 2>/dev/null && converts 0 pool.stream.zst
 
 # --- Streams by hand -------------------------------------------------------------------------

@@ -163,6 +163,7 @@ closes
 # Nobody is at the keys any more, and a hang-up is ignored: it ends, and does not play on.
 command -v python3 >/dev/null || skip "there is no python3 here, to take a terminal away"
 cat >gone.py <<'END'
+"""gone.py KEYS SHOWN COMMAND...: presses the keys, and when that is shown there is no keyboard any more."""
 import os, pty, signal, sys, tty
 
 shown, screen = pty.openpty()
@@ -172,7 +173,7 @@ if child == 0:
     tty.setraw(0)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["TERM"] = "screen"
-    os.execv(sys.argv[1], sys.argv[1:])
+    os.execv(sys.argv[3], sys.argv[3:])
 os.close(screen)
 seen = b""
 
@@ -187,16 +188,25 @@ def read():
     return more
 
 
-while b"stands still" not in seen:
-    read()
-os.write(keys, b"- ")
-while b"plays" not in seen:
-    read()
+def wait_for(text):
+    while text not in seen:
+        if not read():
+            sys.exit(f"it ended and never showed {text}: {seen}")
+
+
+wait_for(b"stands still")
+os.write(keys, sys.argv[1].encode())
+wait_for(sys.argv[2].encode())
 os.close(keys)
+drawn = len(seen)
 while read():
-    pass
-if b"] 200,000" in seen:
-    sys.exit("it plays on to the end")
+    if b"] 200,000" in seen or len(seen) > drawn + 1000000:
+        os.kill(child, signal.SIGKILL)
+        sys.exit("it goes on")
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 END
-timeout "$patience" python3 gone.py "$bench" watch --pool=64K endless || fail "the keyboard has gone: status $?"
+keyboard_goes() {
+    timeout "$patience" python3 gone.py "$@" "$bench" watch --pool=64K endless || fail "the keyboard has gone: status $?"
+}
+keyboard_goes '- ' plays
+keyboard_goes g 'go to operation'

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "number.h"
 
 enum { MOST_THREADS = 16, TICK_MS = 200, QUIET_TICKS = 5 };
@@ -86,12 +87,16 @@ void jobs_run(const struct jobs *jobs)
     pthread_t threads[MOST_THREADS];
     size_t wanted = threads_wanted(jobs->count);
     size_t started = 0;
+    sigset_t before;
 
     pthread_mutex_init(&team.mutex, NULL);
     pthread_cond_init(&team.all_finished, NULL);
+    /* A signal that ends the program comes to this thread, and so can be held here for all. */
+    cleanup_hold(&before);
     while (started < wanted && pthread_create(&threads[started], NULL, worker_run, &team) == 0) {
         started++;
     }
+    cleanup_release(&before);
     if (started == 0) {
         worker_run(&team); /* no thread to be had: do it here */
     }

@@ -357,15 +357,22 @@ static int run_program(const struct recording *r)
 {
     pid_t pid = -1;
     sigset_t before;
+    siginfo_t ended;
     int status = 0;
     cleanup_hold(&before);
     int error = start_program(r, &before, &pid);
     running = pid > 0 ? pid : 0;
     cleanup_handle(on_signal);
     cleanup_release(&before);
-    while (running && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    /* It is reaped when signals are held: its number may be another's from then on. */
+    while (running && waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+    }
+    cleanup_hold(&before);
+    if (running) {
+        waitpid(pid, &status, 0);
     }
     running = 0;
+    cleanup_release(&before);
     if (error != 0) {
         failed(r, "%s: %s", r->program[0], strerror(error));
         return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;

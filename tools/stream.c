@@ -185,6 +185,14 @@ static bool is_unwanted(const stream_in *in)
     return in->is_behind || (in->mark && in->text[in->begin] != in->mark);
 }
 
+/* What a line that is reset sends has no newline of its own. */
+static void skip_noise(stream_in *in)
+{
+    while (in->mark && !in->is_behind && in->begin < in->end && in->text[in->begin] == '\0') {
+        in->begin++;
+    }
+}
+
 static int hand_out(stream_in *in, char *newline, char **line)
 {
     *line = in->text + in->begin;
@@ -216,6 +224,7 @@ int stream_in_line(stream_in *in, char **line)
 {
     size_t searched = 0;
     while (!in->reason) {
+        skip_noise(in);
         char *start = in->text + in->begin;
         size_t length = in->end - in->begin;
         char *newline = memchr(start + searched, '\n', length - searched);

@@ -209,7 +209,7 @@ static void listen(struct watch *watch)
     while (watch->target == watch->frame.done && !watch->is_over && !interruption) {
         show(watch);
         int key = watch_screen_key(watch->screen, watch->is_playing ? FRAME_MILLISECONDS : -1);
-        if (watch->asks) {
+        if (watch->asks && key != WATCH_GONE) {
             ask(watch, key);
         } else {
             obey(watch, key);

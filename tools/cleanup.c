@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -147,6 +148,19 @@ void cleanup_add(const char *path)
     assert(path_count < CLEANUP_MAX);
     paths[path_count++] = path;
     cleanup_release(&before);
+}
+
+int cleanup_make(char *path)
+{
+    sigset_t before;
+
+    cleanup_hold(&before);
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0) {
+        cleanup_add(path);
+    }
+    cleanup_release(&before);
+    return fd;
 }
 
 void cleanup_forget(const char *path)

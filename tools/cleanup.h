@@ -41,6 +41,9 @@ void cleanup_release(const sigset_t *before);
 void cleanup_add(const char *path);
 void cleanup_forget(const char *path);
 
+/* mkostemp() of a file that is closed on exec and told here; -1: see errno. */
+int cleanup_make(char *path);
+
 /* Removes it now, and forgets it. errno stays. */
 void cleanup_remove(const char *path);
 

@@ -197,19 +197,6 @@ static int prepare_recorder(struct recording *r)
 
 /* --- The log ------------------------------------------------------------ */
 
-/* It is removed in the end, however that comes. */
-static int make_log_file(char *path)
-{
-    sigset_t before;
-    cleanup_hold(&before);
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0) {
-        cleanup_add(path);
-    }
-    cleanup_release(&before);
-    return fd;
-}
-
 static int make_log(struct recording *r)
 {
     const char *folder = getenv("TMPDIR");
@@ -222,7 +209,7 @@ static int make_log(struct recording *r)
         r->log_path[0] = '\0';
         return failed(r, "%s: %s", folder, strerror(ENAMETOOLONG));
     }
-    int fd = make_log_file(r->log_path);
+    int fd = cleanup_make(r->log_path);
     if (fd < 0) {
         r->log_path[0] = '\0';
         return failed(r, "cannot make a file in %s: %s", absolute, strerror(errno));

@@ -185,7 +185,7 @@ static bool is_unwanted(const stream_in *in)
     return in->is_behind || (in->mark && in->text[in->begin] != in->mark);
 }
 
-/* What a line that is reset sends has no newline of its own. */
+/* What a UART sends at a reset has no newline of its own. */
 static void skip_noise(stream_in *in)
 {
     while (in->mark && !in->is_behind && in->begin < in->end && in->text[in->begin] == '\0') {
@@ -322,20 +322,6 @@ static bool ends_in_zst(const char *path)
     return length > 4 && strcmp(path + length - 4, ".zst") == 0;
 }
 
-/* Where the program ends in the middle, nothing of it is left. */
-static int make_temporary(char *name)
-{
-    sigset_t before;
-
-    cleanup_hold(&before);
-    int fd = mkostemp(name, O_CLOEXEC);
-    if (fd >= 0) {
-        cleanup_add(name);
-    }
-    cleanup_release(&before);
-    return fd;
-}
-
 /* A new file gets the rights that open() would have given it. */
 static int open_temporary(stream_out *out)
 {
@@ -345,7 +331,7 @@ static int open_temporary(stream_out *out)
         return -1;
     }
     snprintf(out->temporary, bytes, "%s.XXXXXX", out->path);
-    int fd = make_temporary(out->temporary);
+    int fd = cleanup_make(out->temporary);
     if (fd < 0) {
         free(out->temporary);
         out->temporary = NULL;

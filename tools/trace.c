@@ -674,19 +674,6 @@ int trace_load(struct trace *trace, const char *path, struct trace_error *error)
 }
 
 /* Without a name from the beginning: nothing is left however the program ends. */
-static int nameless(char *path)
-{
-    sigset_t before;
-
-    cleanup_hold(&before);
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0) {
-        unlink(path);
-    }
-    cleanup_release(&before);
-    return fd;
-}
-
 static FILE *spool_open(void)
 {
     const char *folder = getenv("TMPDIR");
@@ -697,10 +684,11 @@ static FILE *spool_open(void)
         errno = ENAMETOOLONG;
         return NULL;
     }
-    int fd = nameless(path);
+    int fd = cleanup_make(path);
     if (fd < 0) {
         return NULL;
     }
+    cleanup_remove(path);
     FILE *file = fdopen(fd, "w+");
     if (!file) {
         close(fd);
